@@ -2,7 +2,6 @@ package release
 
 import (
 	"bytes"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -246,5 +245,3 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
-
-var _ io.Reader = (*counter)(nil)
