@@ -19,7 +19,7 @@ func Release(ctx context.Context, src string) (*release.Release, []byte, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := release.Read(bytes.NewReader(b), redacted(src))
+	r, err := release.Read(bytes.NewReader(b), Redacted(src))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,14 +39,14 @@ func Record(ctx context.Context, manifestSrc string, r *release.Release) (*relea
 		return nil, fmt.Errorf("the record of release %s belongs beside its manifest: %w", r.Name, err)
 	}
 	if err := release.CheckBinding(r, b); err != nil {
-		return nil, fmt.Errorf("%s: %w", redacted(src), err)
+		return nil, fmt.Errorf("%s: %w", Redacted(src), err)
 	}
-	record, err := release.ReadRecord(bytes.NewReader(b), redacted(src))
+	record, err := release.ReadRecord(bytes.NewReader(b), Redacted(src))
 	if err != nil {
 		return nil, err
 	}
 	if record.Release != r.Name {
-		return nil, fmt.Errorf("%s: release: found %q, want %q", redacted(src), record.Release, r.Name)
+		return nil, fmt.Errorf("%s: release: found %q, want %q", Redacted(src), record.Release, r.Name)
 	}
 	return record, nil
 }
@@ -60,7 +60,7 @@ func recordSource(manifest string) (string, error) {
 				return release.RecordFile(base), nil
 			}
 		}
-		return "", fmt.Errorf("manifest %q: %w: its name does not end in .yaml, so that of the record is not known", redacted(manifest), ErrSource)
+		return "", fmt.Errorf("manifest %q: %w: its name does not end in .yaml, so that of the record is not known", Redacted(manifest), ErrSource)
 	}
 	prefix, rest := "", manifest
 	if m := forced.FindStringSubmatch(manifest); m != nil {
@@ -72,7 +72,7 @@ func recordSource(manifest string) (string, error) {
 	}
 	u, err := url.Parse(rest)
 	if err != nil {
-		return "", fmt.Errorf("manifest %q: %w: is no valid URL", redacted(manifest), ErrSource)
+		return "", fmt.Errorf("manifest %q: %w: is no valid URL", Redacted(manifest), ErrSource)
 	}
 	if u.Path, err = swap(u.Path); err != nil {
 		return "", err

@@ -37,7 +37,7 @@ func parseSource(src string) (*source, error) {
 	rest := src
 	if m := forced.FindStringSubmatch(src); m != nil {
 		if m[1] != "s3" || !strings.HasPrefix(m[2], "https://") && !strings.HasPrefix(m[2], "http://") {
-			return nil, fmt.Errorf("fetch %q: %w: %s:: is a forced getter: %s", redacted(src), ErrSource, m[1], allowed)
+			return nil, fmt.Errorf("fetch %q: %w: %s:: is a forced getter: %s", Redacted(src), ErrSource, m[1], allowed)
 		}
 		s.s3, rest = true, m[2]
 	}
@@ -50,9 +50,9 @@ func parseSource(src string) (*source, error) {
 	u, err := url.Parse(rest)
 	if err != nil {
 		// The error of url.Parse quotes the URL with its password.
-		return nil, fmt.Errorf("fetch %q: %w: is no valid URL: %s", redacted(src), ErrSource, allowed)
+		return nil, fmt.Errorf("fetch %q: %w: is no valid URL: %s", Redacted(src), ErrSource, allowed)
 	}
-	s.name = redacted(src)
+	s.name = Redacted(src)
 	s.secrets = secretsOf(u)
 	if err := s.parseURL(u); err != nil {
 		return nil, fmt.Errorf("fetch %q: %w", s.name, err)
@@ -183,9 +183,9 @@ func (s *source) getterSource() string {
 	return u.String()
 }
 
-// redacted is src without user name and password, and without the values in its
+// Redacted is src without user name and password, and without the values in its
 // query but those of checksum, region and version, which are no secrets.
-func redacted(src string) string {
+func Redacted(src string) string {
 	prefix := ""
 	if m := forced.FindStringSubmatch(src); m != nil {
 		prefix, src = m[1]+"::", m[2]

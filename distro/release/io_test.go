@@ -212,6 +212,8 @@ func TestReadAcceptsJSON(t *testing.T) {
 	}
 }
 
+// With seeds as large as these, fuzz with -fuzzminimizetime 10x: otherwise the
+// time goes into making the first finds smaller.
 func FuzzRead(f *testing.F) {
 	files, err := filepath.Glob("testdata/eksd/*.yaml")
 	if err != nil || len(files) == 0 {

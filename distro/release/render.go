@@ -1,6 +1,7 @@
 package release
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -8,6 +9,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
+
+// ErrAddress is a registry or base URL given to Render that is none.
+var ErrAddress = errors.New("not an address")
 
 // Render returns a copy of r whose images are under registry and whose files are
 // under baseURL; either may be empty, and then stays as it is. Only the part
@@ -20,13 +24,14 @@ import (
 // or what all images share; and what stands before /kubernetes-1-XX/ in the
 // files' URLs.
 //
-// registry is host[:port][/prefix]; baseURL a URL without query. An error names
-// the first image or file that is not under the present prefix.
+// registry is host[:port][/prefix]; baseURL a URL without query; an error about
+// them is an ErrAddress. Any other error names the first image or file that is not
+// under the present prefix.
 func Render(r *Release, registry, baseURL string) (*Release, error) {
 	out := r.DeepCopy()
 	if registry != "" {
 		if err := checkRegistry(registry); err != nil {
-			return nil, fmt.Errorf("registry %q: %w", registry, err)
+			return nil, fmt.Errorf("%w: registry %q: %w", ErrAddress, registry, err)
 		}
 		if err := moveImages(out, registry); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Name, err)
@@ -34,7 +39,7 @@ func Render(r *Release, registry, baseURL string) (*Release, error) {
 	}
 	if baseURL != "" {
 		if err := checkBaseURL(baseURL); err != nil {
-			return nil, fmt.Errorf("base URL %q: %w", baseURL, err)
+			return nil, fmt.Errorf("%w: base URL %q: %w", ErrAddress, baseURL, err)
 		}
 		if err := moveFiles(out, baseURL); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Name, err)
