@@ -154,7 +154,8 @@ func tagOf(a Asset) string {
 	return tag
 }
 
-// WriteText writes the changes as a table for people, or that there are none.
+// WriteText writes the changes as tables for people, or that there are none.
+// Checksums are cut short; JSON has all of them.
 func (c Changes) WriteText(w io.Writer) error {
 	fmt.Fprintf(w, "from %s to %s\n", c.From, c.To)
 	if c.Empty() {
@@ -180,15 +181,19 @@ func writeAssets(w io.Writer, title string, changes []AssetChange) {
 	fmt.Fprintf(w, "\n%s\tCOMPONENT\tCHANGE\tFIELD\tFROM\tTO\n", title)
 	for _, x := range changes {
 		if len(x.Fields) == 0 {
-			fmt.Fprintf(w, "%s\t%s\t%s\t\t\t\n", x.Name, x.Component, x.Change)
+			fmt.Fprintf(w, "%s\t%s\t%s\n", x.Name, x.Component, x.Change)
 		}
-		for _, f := range x.Fields {
+		for i, f := range x.Fields {
+			// The fields are sorted: the sha256 before it says as much.
+			if f.Field == "archive.sha512" && i > 0 && x.Fields[i-1].Field == "archive.sha256" {
+				continue
+			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", x.Name, x.Component, x.Change, f.Field, orNone(short(f.From)), orNone(short(f.To)))
 		}
 	}
 }
 
-// short cuts a checksum to what a person compares; JSON has all of it.
+// short cuts a checksum to what a person compares.
 func short(s string) string {
 	if sha512Pattern.MatchString(s) || sha256Pattern.MatchString(s) {
 		return s[:12]
