@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/gzip"
@@ -129,4 +130,12 @@ func compressorVersion(info *debug.BuildInfo) string {
 		return m.Path + "@" + m.Version
 	}
 	return compressorModule + "@unknown"
+}
+
+// CompressorLevel names the level that c compresses at, for the record.
+func CompressorLevel(c Compression) string {
+	if c == Gzip {
+		return strconv.Itoa(gzipLevel)
+	}
+	return zstd.SpeedDefault.String()
 }

@@ -62,7 +62,7 @@ func defaultTransport() http.RoundTripper {
 }
 
 // guard refuses plain http to other machines. go-containerregistry falls back
-// to it for private addresses and names in .local, with credentials and all.
+// to it for private addresses and names in .localhost, with credentials and all.
 type guard struct {
 	inner    http.RoundTripper
 	insecure bool

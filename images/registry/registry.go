@@ -133,6 +133,9 @@ func newApp(dir string, readOnly bool) (app *handlers.App, err error) {
 	}
 	// Locations without a host work behind whatever address leads here.
 	c.HTTP.RelativeURLs = true
+	// The default is set where a configuration file is read, which none is here;
+	// without it every list is refused. 1000 is what clients ask for at most.
+	c.Catalog.MaxEntries = 1000
 	return handlers.NewApp(context.Background(), c), nil
 }
 

@@ -98,6 +98,25 @@ func TestRepositoriesAreListed(t *testing.T) {
 	}
 }
 
+// go-containerregistry asks for 1000 a page, and docker for other numbers.
+func TestCatalogAndTagsCanBeListedByClients(t *testing.T) {
+	s := serve(t, open(t, t.TempDir()))
+	push(t, s.Addr(), "a/b:one")
+	push(t, s.Addr(), "a/b:two")
+	reg, err := name.NewRegistry(s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	repos, err := remote.Catalog(t.Context(), reg)
+	if err != nil || !slices.Equal(repos, []string{"a/b"}) {
+		t.Errorf("catalog %v, %v", repos, err)
+	}
+	tags, err := remote.List(reg.Repo("a/b"))
+	if err != nil || !slices.Equal(tags, []string{"one", "two"}) {
+		t.Errorf("tags %v, %v", tags, err)
+	}
+}
+
 func TestTransportReadsWithoutANetwork(t *testing.T) {
 	dir := t.TempDir()
 	idx := push(t, serve(t, open(t, dir)).Addr(), "a/b:c")

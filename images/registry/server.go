@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -24,6 +25,9 @@ type Server struct {
 	listener net.Listener
 	server   *http.Server
 	done     chan error
+
+	mu    sync.Mutex
+	fresh map[net.Conn]bool // connections that have not sent anything yet
 }
 
 // Start listens on addr ("host:port", DefaultAddr if empty, port 0 for any free
@@ -43,6 +47,7 @@ func Start(ctx context.Context, addr string, handler http.Handler) (*Server, err
 	s := &Server{
 		listener: l,
 		done:     make(chan error, 1),
+		fresh:    map[net.Conn]bool{},
 		server: &http.Server{
 			Handler:           handler,
 			ReadHeaderTimeout: 30 * time.Second,
@@ -51,8 +56,29 @@ func Start(ctx context.Context, addr string, handler http.Handler) (*Server, err
 			ErrorLog: log.New(io.Discard, "", 0),
 		},
 	}
+	s.server.ConnState = s.track
 	go func() { s.done <- s.server.Serve(l) }()
 	return s, nil
+}
+
+// track remembers which connections are fresh: http.Server.Shutdown gives each
+// of them five seconds to say something, and clients open some in reserve.
+func (s *Server) track(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state == http.StateNew {
+		s.fresh[c] = true
+	} else {
+		delete(s.fresh, c)
+	}
+}
+
+func (s *Server) closeFresh() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.fresh {
+		_ = c.Close()
+	}
 }
 
 // Addr is "host:port" as clients of this machine reach it: "localhost:5050"
@@ -79,10 +105,13 @@ func (s *Server) Loopback() bool {
 func (s *Server) Shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, shutdownPatience)
 	defer cancel()
+	// After the listener, or another fresh one could slip in.
+	_ = s.listener.Close()
+	s.closeFresh()
 	if err := s.server.Shutdown(ctx); err != nil {
 		_ = s.server.Close()
 	}
-	if err := <-s.done; !errors.Is(err, http.ErrServerClosed) {
+	if err := <-s.done; !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve on %s: %w", s.listener.Addr(), err)
 	}
 	return nil
