@@ -181,3 +181,13 @@ func TestNoErrorShowsCredentials(t *testing.T) {
 		}
 	}
 }
+
+func TestNoErrorShowsWhereAServerRedirectsTo(t *testing.T) {
+	dead := httptest.NewServer(http.HandlerFunc(serveContent))
+	dead.Close()
+	url := serve(t, redirect(dead.URL+"/signed?signature=0nlyth3s3rv3r"))
+	_, err := Bytes(t.Context(), url, Options{Attempts: 1})
+	if err == nil || strings.Contains(err.Error(), "0nlyth3s3rv3r") {
+		t.Errorf("shows the signature of a signed URL: %v", err)
+	}
+}
