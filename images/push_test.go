@@ -1,172 +1,20 @@
 package images
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-
-	"github.com/slipway-k8s/slipway/images/registry"
 )
-
-// faulty is the embedded registry behind a handler that misbehaves.
-type faulty struct {
-	*httptest.Server
-	registry http.Handler
-
-	mu   sync.Mutex
-	seen []string // "METHOD /path" of each request that came in
-	// fault answers the n-th request (from 1) that matches and returns true, or
-	// returns false to let the registry answer.
-	fault func(n int, w http.ResponseWriter, r *http.Request) bool
-	match string // "METHOD part-of-path"
-	hits  int
-}
-
-func newFaulty(t *testing.T, match string, fault func(n int, w http.ResponseWriter, r *http.Request) bool) *faulty {
-	t.Helper()
-	reg, err := registry.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &faulty{registry: reg, match: match, fault: fault}
-	f.Server = httptest.NewServer(f)
-	t.Cleanup(func() { f.Close(); reg.Close() })
-	return f
-}
-
-func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	f.seen = append(f.seen, r.Method+" "+r.URL.Path)
-	method, part, _ := strings.Cut(f.match, " ")
-	n := 0
-	if f.fault != nil && (method == "*" || method == r.Method) && strings.Contains(r.URL.Path, part) {
-		f.hits++
-		n = f.hits
-	}
-	f.mu.Unlock()
-	if n > 0 && f.fault(n, w, r) {
-		return
-	}
-	f.registry.ServeHTTP(w, r)
-}
-
-func (f *faulty) count(method, part string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n := 0
-	for _, s := range f.seen {
-		m, path, _ := strings.Cut(s, " ")
-		if m == method && strings.Contains(path, part) {
-			n++
-		}
-	}
-	return n
-}
-
-func (f *faulty) forget() { f.mu.Lock(); f.seen = nil; f.mu.Unlock() }
-
-func (f *faulty) repo(t *testing.T) name.Repository {
-	t.Helper()
-	repo, err := name.NewRepository(strings.TrimPrefix(f.URL, "http://") + "/test/app")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return repo
-}
-
-func withClock(c clock) PushOption { return func(o *pushOptions) { o.clock = c } }
-
-var anonymous = WithKeychain(authn.NewMultiKeychain())
-
-func (f *faulty) push(t *testing.T, idx v1.ImageIndex, clock *fakeClock, opts ...PushOption) error {
-	t.Helper()
-	opts = append([]PushOption{withClock(clock), anonymous}, opts...)
-	return Push(t.Context(), f.repo(t), idx, []string{"v1", "v1-slipway"}, opts...)
-}
-
-// healthy fails the test unless both tags name the whole index.
-func (f *faulty) healthy(t *testing.T, idx v1.ImageIndex) {
-	t.Helper()
-	f.mu.Lock()
-	f.fault = nil
-	f.mu.Unlock()
-	for _, tag := range []string{"v1", "v1-slipway"} {
-		got, err := remote.Index(f.repo(t).Tag(tag))
-		if err != nil {
-			t.Fatalf("tag %s: %v", tag, err)
-		}
-		if digestOf(t, got) != digestOf(t, idx) {
-			t.Errorf("tag %s is %s, pushed was %s", tag, digestOf(t, got), digestOf(t, idx))
-		}
-		if err := readAll(got); err != nil {
-			t.Errorf("tag %s: %v", tag, err)
-		}
-	}
-}
-
-// readAll reads all that the index names and compares digests. ggcr's validate
-// cannot: it takes every remote layer for gzip.
-func readAll(idx v1.ImageIndex) error {
-	c, err := gather(idx)
-	if err != nil {
-		return err
-	}
-	for _, b := range c.blobs {
-		want, err := b.Digest()
-		if err != nil {
-			return err
-		}
-		r, err := b.Compressed()
-		if err != nil {
-			return err
-		}
-		sum := newDigester(io.Discard)
-		_, err = io.Copy(sum, r)
-		r.Close()
-		if err != nil || sum.digest() != want {
-			return fmt.Errorf("blob %s is %s (%v)", want, sum.digest(), err)
-		}
-	}
-	return nil
-}
-
-func status(code int, header ...string) func(int, http.ResponseWriter, *http.Request) bool {
-	return func(n int, w http.ResponseWriter, _ *http.Request) bool {
-		if n > 2 {
-			return false
-		}
-		for i := 0; i+1 < len(header); i += 2 {
-			w.Header().Set(header[i], header[i+1])
-		}
-		w.WriteHeader(code)
-		return true
-	}
-}
-
-// cut breaks the connection after some of the body was read.
-func cut(n int, w http.ResponseWriter, r *http.Request) bool {
-	if n > 2 {
-		return false
-	}
-	_, _ = io.CopyN(io.Discard, r.Body, 10_000)
-	panic(http.ErrAbortHandler)
-}
 
 func TestPushSurvivesWhatPasses(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -186,6 +34,7 @@ func TestPushSurvivesWhatPasses(t *testing.T) {
 		"cut at the handshake":          {"GET /v2/", cut},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f := newFaulty(t, c.match, c.fault)
 			f.Config.ErrorLog = nil
 			idx := testIndex(t, openStore(t), amd64, arm64)
@@ -239,74 +88,6 @@ func TestRetryAfterIsHonouredForTheWholeRegistry(t *testing.T) {
 			t.Errorf("%d: the user was told:\n%s", code, all)
 		}
 		f.healthy(t, idx)
-	}
-}
-
-func TestPushGivesUpAndSaysSo(t *testing.T) {
-	for code, want := range map[int]string{429: "limits the rate", 500: "has a problem"} {
-		f := newFaulty(t, "POST /blobs/uploads/", func(_ int, w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("Retry-After", "86400")
-			w.WriteHeader(code)
-			return true
-		})
-		clock := &fakeClock{}
-		err := f.push(t, testIndex(t, openStore(t), amd64), clock, Jobs(1))
-		var pe *PushError
-		if !errors.As(err, &pe) || pe.Status != code || pe.Attempts != attempts || !strings.Contains(err.Error(), want) {
-			t.Errorf("%d: got %v", code, err)
-		}
-		if most := attempts * (maxRetryAfter + 16*time.Second); clock.total() > most {
-			t.Errorf("%d: waited %s: a day in Retry-After is to be capped", code, clock.total())
-		}
-	}
-}
-
-func TestHopelessIsNotTriedAgain(t *testing.T) {
-	for name, c := range map[string]struct {
-		match string
-		code  int
-		body  string
-		want  []string
-	}{
-		"401":             {"POST /blobs/uploads/", 401, `{"errors":[{"code":"UNAUTHORIZED","message":"no"}]}`, []string{"docker login", "test/app"}},
-		"403":             {"POST /blobs/uploads/", 403, `{"errors":[{"code":"DENIED","message":"no"}]}`, []string{"may not push to test/app", "DENIED"}},
-		"404 at the door": {"GET /v2/", 404, "", []string{"does not answer as a registry"}},
-		"404 no repository": {"POST /blobs/uploads/", 404, `{"errors":[{"code":"NAME_UNKNOWN","message":"x"}]}`,
-			[]string{"has no repository test/app", "create it there first"}},
-		"400": {"PUT /manifests/", 400, `{"errors":[{"code":"MANIFEST_INVALID","message":"bad manifest"}]}`, []string{"bad manifest"}},
-		"501": {"POST /blobs/uploads/", 501, "", []string{"501"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFaulty(t, c.match, func(_ int, w http.ResponseWriter, _ *http.Request) bool {
-				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(c.code)
-				_, _ = io.WriteString(w, c.body)
-				return true
-			})
-			clock := &fakeClock{}
-			err := f.push(t, testIndex(t, openStore(t), amd64), clock, Jobs(1))
-			if err == nil {
-				t.Fatal("it succeeded")
-			}
-			host := strings.TrimPrefix(f.URL, "http://")
-			for _, want := range append(c.want, host) {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("the error lacks %q: %v", want, err)
-				}
-			}
-			if len(clock.slept) > 0 || f.hits != 1 {
-				t.Errorf("slept %v, met it %d times; want one attempt", clock.slept, f.hits)
-			}
-		})
-	}
-}
-
-func TestRegistryThatIsDownIsNamed(t *testing.T) {
-	f := newFaulty(t, "", nil)
-	f.Close()
-	err := f.push(t, testIndex(t, openStore(t), amd64), &fakeClock{})
-	if err == nil || !strings.Contains(err.Error(), "running?") || !strings.Contains(err.Error(), strings.TrimPrefix(f.URL, "http://")) {
-		t.Errorf("got %v", err)
 	}
 }
 
@@ -380,38 +161,50 @@ func TestInterruptedPushLeavesNoTagWithoutContent(t *testing.T) {
 	if err := whole.push(t, idx, &fakeClock{}, Jobs(1)); err != nil {
 		t.Fatal(err)
 	}
-	tagged := 0
-	for last := 1; last < len(whole.seen); last++ {
-		ctx, cancel := context.WithCancel(t.Context())
-		f := newFaulty(t, "* /", func(n int, _ http.ResponseWriter, _ *http.Request) bool {
-			if n <= last {
-				return false
-			}
-			cancel()
-			panic(http.ErrAbortHandler)
-		})
-		err := Push(ctx, f.repo(t), idx, []string{"v1", "v1-slipway"}, withClock(&fakeClock{}), anonymous, Jobs(1))
-		if !errors.Is(err, context.Canceled) {
-			t.Fatalf("after %d requests: %v, want that it was cancelled", last, err)
+	var tagged atomic.Int32
+	t.Run("after", func(t *testing.T) {
+		for last := 1; last < len(whole.seen); last++ {
+			t.Run(fmt.Sprintf("%d requests", last), func(t *testing.T) {
+				t.Parallel()
+				tagged.Add(interrupt(t, idx, last))
+			})
 		}
-		cancel()
-		f.mu.Lock()
-		f.fault = nil
-		f.mu.Unlock()
-		for _, tag := range []string{"v1", "v1-slipway"} {
-			got, err := remote.Index(f.repo(t).Tag(tag))
-			if err != nil {
-				continue
-			}
-			tagged++
-			if err := readAll(got); err != nil {
-				t.Errorf("after %d requests tag %s is there, its content is not: %v", last, tag, err)
-			}
-		}
-	}
-	if tagged == 0 {
+	})
+	if tagged.Load() == 0 {
 		t.Error("no interruption came after a tag: the test tests nothing")
 	}
+}
+
+// interrupt pushes until the registry has seen so many requests, and returns
+// how many tags there are then, each of which must be whole.
+func interrupt(t *testing.T, idx v1.ImageIndex, last int) (tagged int32) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f := newFaulty(t, "* /", func(n int, _ http.ResponseWriter, _ *http.Request) bool {
+		if n <= last {
+			return false
+		}
+		cancel()
+		panic(http.ErrAbortHandler)
+	})
+	err := Push(ctx, f.repo(t), idx, []string{"v1", "v1-slipway"}, withClock(&fakeClock{}), anonymous, Jobs(1))
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want that it was cancelled", err)
+	}
+	f.mu.Lock()
+	f.fault = nil
+	f.mu.Unlock()
+	for _, tag := range []string{"v1", "v1-slipway"} {
+		got, err := remote.Index(f.repo(t).Tag(tag))
+		if err != nil {
+			continue
+		}
+		tagged++
+		if err := readAll(got); err != nil {
+			t.Errorf("tag %s is there, its content is not: %v", tag, err)
+		}
+	}
+	return tagged
 }
 
 func TestRegistryThatLosesTheIndexIsCaught(t *testing.T) {
@@ -466,110 +259,5 @@ func TestChangedLayerIsNotPushed(t *testing.T) {
 	}
 	if n := f.count("PUT", "/manifests/"); n != 0 {
 		t.Errorf("%d manifests were written", n)
-	}
-}
-
-const password = "hunter2-secret/+x"
-
-type fixedKeychain struct{}
-
-func (fixedKeychain) Resolve(authn.Resource) (authn.Authenticator, error) {
-	return &authn.Basic{Username: "user", Password: password}, nil
-}
-
-// Registries are known to echo what they were sent.
-func TestNoSecretInErrorsAndNotices(t *testing.T) {
-	const token = "bearer-token-0123456789"
-	encoded := base64.StdEncoding.EncodeToString([]byte("user:" + password))
-	for _, scheme := range []string{"Basic", "Bearer"} {
-		var text bytes.Buffer
-		var mu sync.Mutex
-		f := newFaulty(t, "* /", nil)
-		f.fault = func(_ int, w http.ResponseWriter, r *http.Request) bool {
-			sent := r.Header.Get("Authorization")
-			switch {
-			case r.URL.Path == "/token":
-				_ = json.NewEncoder(w).Encode(map[string]string{"token": token})
-			case sent == "":
-				w.Header().Set("WWW-Authenticate", fmt.Sprintf(`%s realm="%s/token",service="x"`, scheme, f.URL))
-				w.WriteHeader(401)
-			case r.Method == "POST":
-				w.WriteHeader(500)
-				fmt.Fprintf(w, "you sent %s %s %s %s", sent, password, url.QueryEscape(password), token)
-			default:
-				return false
-			}
-			return true
-		}
-		err := f.push(t, testIndex(t, openStore(t), amd64), &fakeClock{}, Jobs(1), WithKeychain(fixedKeychain{}),
-			WithNotice(func(s string) { mu.Lock(); fmt.Fprintln(&text, s); mu.Unlock() }))
-		if err == nil {
-			t.Fatal("it succeeded")
-		}
-		fmt.Fprintln(&text, err)
-		if !strings.Contains(text.String(), "you sent") {
-			t.Errorf("%s: the echo is not in the text, so the test tests nothing: %s", scheme, text.String())
-		}
-		secrets := []string{password, url.QueryEscape(password), encoded}
-		if scheme == "Bearer" {
-			secrets = append(secrets, token)
-		}
-		for _, secret := range secrets {
-			if strings.Contains(text.String(), secret) {
-				t.Errorf("%s: %q is in the text:\n%s", scheme, secret, text.String())
-			}
-		}
-	}
-}
-
-func TestTokenServersAnswerAndUploadStateStayOut(t *testing.T) {
-	s := &secrets{}
-	for _, err := range []error{
-		errors.New("no token in bearer response:\n{\"refresh_token\":\"very-secret\"}"),
-		&url.Error{Op: "Patch", URL: "https://h/v2/a/blobs/uploads/1?_state=very-secret&X-Amz-Signature=very-secret", Err: io.EOF},
-	} {
-		if got := s.text(fmt.Errorf("wrapped: %w", err)); strings.Contains(got, "very-secret") {
-			t.Errorf("got %q", got)
-		}
-	}
-}
-
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-func TestPlainHTTPOnlyToThisMachine(t *testing.T) {
-	idx := testIndex(t, openStore(t), amd64)
-	for _, host := range []string{"10.1.2.3:5000", "registry.localhost:5000"} {
-		repo, err := name.NewRepository(host + "/a/b")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var plain int
-		var mu sync.Mutex
-		network := roundTrip(func(r *http.Request) (*http.Response, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			if r.URL.Scheme == "http" {
-				plain++
-			}
-			return nil, errors.New("no such network")
-		})
-		err = Push(t.Context(), repo, idx, nil, withClock(&fakeClock{}), WithKeychain(fixedKeychain{}), WithTransport(network))
-		if err == nil || plain != 0 || !strings.Contains(err.Error(), "--insecure") {
-			t.Errorf("%s: %d plain requests, %v; want none and the flag", host, plain, err)
-		}
-		_ = Push(t.Context(), repo, idx, nil, withClock(&fakeClock{}), WithKeychain(fixedKeychain{}), WithTransport(network), Insecure())
-		if plain == 0 {
-			t.Errorf("%s: plain http was asked for and not tried", host)
-		}
-	}
-}
-
-func TestBadTagIsRefusedBeforeAnythingIsSent(t *testing.T) {
-	f := newFaulty(t, "", nil)
-	err := Push(t.Context(), f.repo(t), testIndex(t, openStore(t), amd64), []string{"v1+slipway"}, anonymous)
-	if err == nil || !strings.Contains(err.Error(), "v1+slipway") || len(f.seen) != 0 {
-		t.Errorf("got %v, %d requests", err, len(f.seen))
 	}
 }
