@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -183,4 +184,53 @@ func parseSums(sum []byte) map[string]string {
 		}
 	}
 	return sums
+}
+
+// ModuleFile reads a file of a module of the component's lock, after the module
+// was hashed against the lock.
+func (b *Builder) ModuleFile(ctx context.Context, r *distro.Recipe, modulePath, file string) ([]byte, error) {
+	m, err := b.lockedModule(ctx, r, modulePath)
+	if err != nil {
+		return nil, err
+	}
+	if !filepath.IsLocal(filepath.FromSlash(file)) {
+		return nil, fmt.Errorf("%s.yaml: file %q: leaves the module", r.Name, file)
+	}
+	return os.ReadFile(filepath.Join(m.Dir, filepath.FromSlash(file)))
+}
+
+// lockedModule finds a module of a component's lock, extracted and verified.
+func (b *Builder) lockedModule(ctx context.Context, r *distro.Recipe, modulePath string) (sourceModule, error) {
+	lock, err := b.channel.Lock(r.Unit())
+	if err != nil {
+		return sourceModule{}, err
+	}
+	dir, err := b.wrapper(lock)
+	if err != nil {
+		return sourceModule{}, err
+	}
+	// Downloading one module, not listing packages: nothing is compiled.
+	version := b.channel.Components[r.Unit()].Version
+	cmd := b.toolchain.Command(ctx, dir, distro.DefaultPlatforms[0], "mod", "download", "-json", modulePath+"@"+version)
+	out, err := runGo(cmd)
+	if err != nil {
+		return sourceModule{}, err
+	}
+	m := sourceModule{}
+	if err := json.Unmarshal(out, &m); err != nil {
+		return sourceModule{}, err
+	}
+	return m, b.verifier.verify(ctx, parseSums(lock.Sum), []sourceModule{m})
+}
+
+// wrapper writes a lock as a module of its own into the temporary folder.
+func (b *Builder) wrapper(lock distro.Lock) (string, error) {
+	dir, err := os.MkdirTemp(b.temp, "wrapper-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), lock.Mod, 0o644); err != nil {
+		return "", err
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "go.sum"), lock.Sum, 0o644)
 }

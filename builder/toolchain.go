@@ -22,7 +22,10 @@ import (
 type Toolchain struct {
 	Version  string // "go1.26.8"
 	Identity string // hash of compiler, linker, assembler and standard library
-	GOROOT   string
+	// Library is a hash of the standard library's source alone, which is the
+	// same on every kind of machine that a toolchain is published for.
+	Library string
+	GOROOT  string
 	// ModCache is where modules are extracted.
 	ModCache string
 
@@ -57,8 +60,7 @@ func FindToolchain(ctx context.Context, goCommand string, ch *distro.Channel, ca
 			ch.Name, ch.Go, t.Version, ch.Go)
 	}
 	t.env = buildEnv(os.Environ(), settings, ch.Go)
-	t.Identity, err = toolchainIdentity(t.GOROOT, settings["GOTOOLDIR"], cache)
-	return t, err
+	return t, t.identify(settings["GOTOOLDIR"], cache)
 }
 
 // settings reads what the user's own go environment says, their GOENV file
@@ -114,41 +116,63 @@ func (t *Toolchain) Command(ctx context.Context, dir string, p distro.Platform, 
 	return cmd
 }
 
-// toolchainIdentity hashes the tools and the standard library. The stat of
-// every file is what is looked at when nothing changed.
-func toolchainIdentity(goroot, toolDir string, cache *Cache) (string, error) {
-	var paths []string
-	for _, tool := range []string{"asm", "compile", "link"} {
-		paths = append(paths, filepath.Join(toolDir, tool))
-	}
+// identify hashes the tools and the standard library. When nothing changed,
+// only the stat of every file is looked at.
+func (t *Toolchain) identify(toolDir string, cache *Cache) error {
+	var library []string
 	for _, dir := range []string{"src", filepath.Join("pkg", "include")} {
-		err := filepath.WalkDir(filepath.Join(goroot, dir), func(p string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			if d.IsDir() && d.Name() == "testdata" {
-				return fs.SkipDir
-			}
-			if d.Type().IsRegular() && !strings.HasSuffix(p, "_test.go") {
-				paths = append(paths, p)
-			}
-			return nil
-		})
+		found, err := sourceFiles(filepath.Join(t.GOROOT, dir))
 		if err != nil {
-			return "", fmt.Errorf("Go toolchain: %w", err)
+			return fmt.Errorf("Go toolchain: %w", err)
 		}
+		library = append(library, found...)
 	}
-	sort.Strings(paths)
+	var tools []string
+	for _, tool := range []string{"asm", "compile", "link"} {
+		tools = append(tools, filepath.Join(toolDir, tool))
+	}
+	var err error
+	if t.Library, err = cache.rememberHash("library", t.GOROOT, library); err != nil {
+		return fmt.Errorf("Go toolchain: %w", err)
+	}
+	toolHash, err := cache.rememberHash("tools", toolDir, tools)
+	if err != nil {
+		return fmt.Errorf("Go toolchain: %w", err)
+	}
+	t.Identity, err = keyOf([]string{t.Version, t.Library, toolHash})
+	return err
+}
+
+// sourceFiles lists a tree without tests.
+func sourceFiles(dir string) ([]string, error) {
+	var list []string
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && d.Name() == "testdata" {
+			return fs.SkipDir
+		}
+		if d.Type().IsRegular() && !strings.HasSuffix(p, "_test.go") {
+			list = append(list, p)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// rememberHash is hashFiles, not computed again while no file's stat changes.
+func (c *Cache) rememberHash(kind, root string, paths []string) (string, error) {
 	stats := sha256.New()
 	for _, p := range paths {
 		info, err := os.Lstat(p)
 		if err != nil {
-			return "", fmt.Errorf("Go toolchain: %w", err)
+			return "", err
 		}
 		fmt.Fprintln(stats, p, statKey(info))
 	}
-	return cache.remember("toolchain", hex.EncodeToString(stats.Sum(nil)), func() (string, error) {
-		return hashFiles(goroot, paths)
+	return c.remember(kind, hex.EncodeToString(stats.Sum(nil)), func() (string, error) {
+		return hashFiles(root, paths)
 	})
 }
 

@@ -230,3 +230,14 @@ func (c *Catalog) validateFloor(field string, f Floor, fail func(string, string,
 		}
 	}
 }
+
+// Modules is how many modules the lock pins.
+func (l Lock) Modules() int {
+	n := 0
+	for _, line := range strings.Split(string(l.Sum), "\n") {
+		if f := strings.Fields(line); len(f) == 3 && !strings.HasSuffix(f[1], "/go.mod") {
+			n++
+		}
+	}
+	return n
+}

@@ -22,6 +22,9 @@ type Recipe struct {
 	// built only when the group is asked for, and Reason says why.
 	Group  string `json:"group,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Cost is what compiling took for linux/amd64, in seconds on 2 cores with a
+	// cold build cache, after the components before it: the first estimate.
+	Cost float64 `json:"cost,omitempty"`
 	// Internal components give binaries to others and are not in the Release.
 	Internal bool `json:"internal,omitempty"`
 	// Boot marks what a cluster needs to boot.

@@ -50,6 +50,9 @@ func TestHopelessIsNotTriedAgain(t *testing.T) {
 		"404 no repository": {"POST /blobs/uploads/", 404, `{"errors":[{"code":"NAME_UNKNOWN","message":"x"}]}`,
 			[]string{"has no repository test/app", "create it there first"}},
 		"400": {"PUT /manifests/", 400, `{"errors":[{"code":"MANIFEST_INVALID","message":"bad manifest"}]}`, []string{"bad manifest"}},
+		// As the embedded registry says it (distribution's blobupload.go).
+		"disk full": {"PATCH /blobs/uploads/", 500, `{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":"write /x/data: no space left on device"}]}`,
+			[]string{"disk is full", "no space left"}},
 		"501": {"POST /blobs/uploads/", 501, "", []string{"501"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -98,6 +98,8 @@ func hint(registry, repository string, status int, err error) string {
 		return fmt.Sprintf("%s does not answer as a registry there: check the address", registry)
 	case status == http.StatusTooManyRequests:
 		return "the registry limits the rate: wait and run again, what was sent stays"
+	case diskFull(err):
+		return "the registry's disk is full: free some space there and run again, what was sent stays"
 	case status >= 500:
 		return "the registry has a problem: see its log, then run again, what was sent stays"
 	case errors.Is(err, errPlainHTTP):

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 
@@ -77,7 +78,7 @@ func temporary(err error) bool {
 			return false
 		}
 		if failed.StatusCode >= 500 {
-			return true
+			return !diskFull(err)
 		}
 		// The registry lost the upload: one that is begun anew can work.
 		return hasCode(failed, transport.BlobUploadUnknownErrorCode, transport.BlobUploadInvalidErrorCode)
@@ -94,6 +95,14 @@ func temporary(err error) bool {
 		}
 	}
 	return isTimeout(err)
+}
+
+// diskFull says whether the registry reports that it has no room. Its disk will
+// not be bigger in a minute.
+func diskFull(err error) bool {
+	var failed *transport.Error
+	return errors.As(err, &failed) && (failed.StatusCode == http.StatusInsufficientStorage ||
+		strings.Contains(failed.Error(), syscall.ENOSPC.Error()))
 }
 
 // repositoryMissing says whether the registry wants the repository to be made

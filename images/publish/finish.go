@@ -1,0 +1,131 @@
+package publish
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/distro/release"
+	"github.com/slipway-k8s/slipway/images"
+)
+
+// folder is where the Release lies under the output's root.
+func (p *publisher) folder() string { return "kubernetes-" + p.plan.Channel.Name }
+
+func (p *publisher) manifestPath() string {
+	return path.Join(p.folder(), p.plan.ReleaseName()+".yaml")
+}
+
+// withdraw removes the Release of an earlier run: a file that it names is about
+// to be replaced, and no manifest may name what is not there.
+func (p *publisher) withdraw() error {
+	err := os.Remove(filepath.Join(p.tree.Root(), filepath.FromSlash(p.manifestPath())))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// finish writes the record and then, as the last thing, the Release.
+func (p *publisher) finish() (*Result, error) {
+	rel, rec := p.describe()
+	var raw bytes.Buffer
+	if err := release.WriteRecord(&raw, rec); err != nil {
+		return nil, err
+	}
+	release.Bind(rel, raw.Bytes())
+	release.Sort(rel)
+	if errs := release.Validate(rel); len(errs) > 0 {
+		return nil, errs.ToAggregate() // a fault of this program: nothing wrong is published
+	}
+	if err := p.putCompanions(); err != nil {
+		return nil, err
+	}
+	if _, err := p.tree.PutBytes(path.Join(p.folder(), release.RecordFile(p.plan.ReleaseName())), raw.Bytes()); err != nil {
+		return nil, err
+	}
+	if err := p.tree.Close(); err != nil {
+		return nil, err
+	}
+	var manifest bytes.Buffer
+	if err := release.Write(&manifest, rel); err != nil {
+		return nil, err
+	}
+	if _, err := p.tree.PutBytes(p.manifestPath(), manifest.Bytes()); err != nil {
+		return nil, err
+	}
+	if err := p.tree.Close(); err != nil {
+		return nil, err
+	}
+	return &Result{
+		Release: rel, Record: rec, Images: p.results,
+		Manifest: filepath.Join(p.opts.Out, filepath.FromSlash(p.manifestPath())),
+	}, nil
+}
+
+func (p *publisher) describe() (*release.Release, *release.Record) {
+	ch := p.plan.Channel
+	rel := release.New(release.Identity{
+		Vendor: ch.Vendor, Channel: ch.Name, Number: ch.Release.Number, Partial: strings.TrimPrefix(p.plan.Suffix, "-"),
+	})
+	rel.Status.Date = ch.Release.Date
+	rel.Annotations = withAnnotations(rel.Annotations, map[string]string{
+		release.AnnotationRegistry: p.named,
+		release.AnnotationBaseURL:  strings.TrimSuffix(p.opts.BaseURL, "/"),
+	})
+	rec := &release.Record{
+		SchemaVersion: release.RecordSchemaVersion, Release: rel.Name, Vendor: ch.Vendor,
+		Toolchain:  release.Toolchain{Version: p.b.Toolchain().Version, Identity: p.b.Toolchain().Library},
+		Compressor: release.Compressor{Name: string(p.opts.Compression), Version: images.CompressorVersion(), Level: images.CompressorLevel(p.opts.Compression)},
+	}
+	for _, pl := range p.plan.Platforms {
+		rec.Platforms = append(rec.Platforms, pl.String())
+	}
+	for _, r := range p.plan.Recipes {
+		c := p.done[r.Name]
+		rel.Status.Components = append(rel.Status.Components, c.release)
+		rec.Components = append(rec.Components, c.record)
+	}
+	return rel, rec
+}
+
+func withAnnotations(have, more map[string]string) map[string]string {
+	if have == nil {
+		have = map[string]string{}
+	}
+	for k, v := range more {
+		have[k] = v
+	}
+	return have
+}
+
+// putCompanions writes the CRDs and, for a whole release, the channel's object.
+func (p *publisher) putCompanions() error {
+	crds := release.CRDs()
+	names, err := fs.Glob(crds, "*.yaml")
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		b, err := fs.ReadFile(crds, n)
+		if err != nil {
+			return err
+		}
+		if _, err := p.tree.PutBytes(path.Join("crds", n), b); err != nil {
+			return err
+		}
+	}
+	if !p.plan.Whole {
+		return nil
+	}
+	var b bytes.Buffer
+	if err := release.WriteChannel(&b, release.NewChannel(p.plan.Channel.Name, p.plan.Channel.Release.Number)); err != nil {
+		return err
+	}
+	_, err = p.tree.PutBytes(path.Join("releasechannels", p.plan.Channel.Name+".yaml"), b.Bytes())
+	return err
+}
