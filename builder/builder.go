@@ -23,6 +23,9 @@ type Options struct {
 	Go string
 	// CacheDir is Slipway's cache folder; default: see DefaultCacheDir.
 	CacheDir string
+	// GoCache is the go command's build cache; default: the user's own. One that
+	// is empty makes sure that everything is compiled.
+	GoCache string
 	// Debian fetches Debian packages; default: the host's own apt sources.
 	DebianMirrors []string
 	// OnEvent is told what happens, from one goroutine at a time.
@@ -78,6 +81,11 @@ func New(ctx context.Context, cat *distro.Catalog, ch *distro.Channel, opts Opti
 	tc, err := FindToolchain(ctx, opts.Go, ch, cache)
 	if err != nil {
 		return nil, err
+	}
+	if opts.GoCache != "" {
+		if err := tc.useGoCache(opts.GoCache); err != nil {
+			return nil, err
+		}
 	}
 	raw, file, err := cat.DebianLock(ch)
 	if err != nil {

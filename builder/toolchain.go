@@ -106,6 +106,16 @@ func buildEnv(environ []string, settings map[string]string, version string) []st
 	return append(env, "GOENV=off", "GOTOOLCHAIN="+version)
 }
 
+// useGoCache makes every go command keep what it compiles in dir.
+func (t *Toolchain) useGoCache(dir string) error {
+	abs, err := filepath.Abs(dir) // the go command takes no other
+	if err != nil {
+		return fmt.Errorf("Go build cache %q: %w", dir, err)
+	}
+	t.env = append(t.env, "GOCACHE="+abs) // the last one counts
+	return nil
+}
+
 // Command prepares a go command in a folder for a platform.
 func (t *Toolchain) Command(ctx context.Context, dir string, p distro.Platform, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, t.command, args...)
