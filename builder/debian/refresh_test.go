@@ -177,10 +177,10 @@ func TestRefreshTrustsNothingUnsigned(t *testing.T) {
 			a.publish(t, Main, "bookworm", testNow, map[string]string{"amd64": stanza("root", "1", "amd64", "")})
 		}, "lists no usable main/binary-arm64/Packages.xz"},
 		"a package list changed": {func(_ *testing.T, a *archive, _ *Refresher) {
+			changed := bytes.Clone(a.files[packages])
+			changed[len(changed)-9] ^= 1
 			for path := range a.files {
 				if strings.HasPrefix(path, "/debian/dists/bookworm/main/binary-arm64/") {
-					changed := bytes.Clone(a.files[packages])
-					changed[len(changed)-9] ^= 1
 					a.files[path] = changed
 				}
 			}
