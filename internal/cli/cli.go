@@ -89,6 +89,7 @@ func Configure(root *cobra.Command) {
 		}
 	}
 	walk(root)
+	root.AddCommand(newReferenceCommand(root))
 }
 
 // Version is the version of the module that this binary was built from.
