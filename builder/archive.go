@@ -77,7 +77,7 @@ func writeHashed(place string, write func(io.Writer) error) (sums Sums, err erro
 	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 		return Sums{}, err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(place), ".slipway-*")
+	tmp, err := os.CreateTemp(filepath.Dir(place), tempPrefix+"*")
 	if err != nil {
 		return Sums{}, err
 	}

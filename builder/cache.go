@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -76,44 +77,53 @@ func (c *Cache) Lock(ctx context.Context, name string) (unlock func(), err error
 // so that results can be moved. It is held by a lock until release, which
 // removes it; a killed run's folder is removed by a later run.
 func (c *Cache) Temp() (dir string, release func(), err error) {
-	dir, err = os.MkdirTemp(c.path("tmp"), "run-")
+	fail := func(err error) (string, func(), error) { return "", nil, fmt.Errorf("cache folder: %w", err) }
+	f, err := os.CreateTemp(c.path("tmp"), "run-*"+lockEnding)
 	if err != nil {
-		return "", nil, fmt.Errorf("cache folder: %w", err)
+		return fail(err)
 	}
-	l := flock.New(dir + ".lock")
+	f.Close()
+	// The lock before the folder: a folder without a lock would be fair game for
+	// a run that starts at the same time.
+	l := flock.New(f.Name())
 	if err := l.Lock(); err != nil {
-		return "", nil, fmt.Errorf("cache folder: %w", err)
+		return fail(err)
+	}
+	dir = strings.TrimSuffix(f.Name(), lockEnding)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		_ = os.Remove(f.Name())
+		_ = l.Unlock()
+		return fail(err)
 	}
 	return dir, func() {
 		_ = os.RemoveAll(dir)
-		_ = os.Remove(dir + ".lock")
+		_ = os.Remove(f.Name())
 		_ = l.Unlock()
 	}, nil
 }
 
-// removeStale removes temporary folders whose run is gone. A folder without a
-// lock yet is left alone for an hour: its run may be about to take it.
+const lockEnding = ".lock"
+
+// removeStale removes temporary folders whose run is gone. A lock without a
+// folder is left alone for an hour: its run may be about to make the folder.
 func (c *Cache) removeStale() {
 	entries, err := os.ReadDir(c.path("tmp"))
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		dir := c.path("tmp", e.Name())
-		if _, err := os.Stat(dir + ".lock"); errors.Is(err, fs.ErrNotExist) {
+		dir := c.path("tmp", strings.TrimSuffix(e.Name(), lockEnding))
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 			if info, err := e.Info(); err != nil || time.Since(info.ModTime()) < time.Hour {
 				continue
 			}
 		}
-		l := flock.New(dir + ".lock")
+		l := flock.New(dir + lockEnding)
 		if ok, err := l.TryLock(); err != nil || !ok {
 			continue
 		}
 		_ = os.RemoveAll(dir)
-		_ = os.Remove(dir + ".lock")
+		_ = os.Remove(dir + lockEnding)
 		_ = l.Unlock()
 	}
 }
@@ -131,10 +141,13 @@ func (c *Cache) remember(kind, key string, compute func() (string, error)) (stri
 	return value, WriteFile(file, []byte(value), 0o644)
 }
 
+// tempPrefix begins the names of files that are being written.
+const tempPrefix = ".slipway-"
+
 // WriteFile writes a file whole or not at all: beside its place, then moved.
 // The mode does not depend on the umask.
 func WriteFile(path string, b []byte, perm fs.FileMode) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".slipway-*")
+	tmp, err := os.CreateTemp(filepath.Dir(path), tempPrefix+"*")
 	if err != nil {
 		return err
 	}

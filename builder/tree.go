@@ -1,16 +1,20 @@
 package builder
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/slipway-k8s/slipway/builder/files"
 )
 
@@ -50,10 +54,50 @@ func OpenTree(root string, cache *Cache) (*Tree, error) {
 		return nil, err
 	}
 	t := &Tree{root: abs, memo: cache.path("memo", "tree-"+key+".json"), known: map[string]treeEntry{}, added: map[string]Sums{}}
+	t.recall()
+	return t, nil
+}
+
+func (t *Tree) recall() {
 	if b, err := os.ReadFile(t.memo); err == nil {
 		_ = json.Unmarshal(b, &t.known) // without it, everything is written again
 	}
-	return t, nil
+}
+
+// lockFile lies in the output folder rather than in the cache folder: two
+// builds with caches of their own can share an output folder.
+const lockFile = ".lock"
+
+// Lock makes this the only build that writes to the folder until unlock, and
+// removes what killed builds left half-written in it. While another one has the
+// folder it calls waiting, once, and waits.
+func (t *Tree) Lock(ctx context.Context, waiting func()) (unlock func(), err error) {
+	l := flock.New(filepath.Join(t.root, lockFile))
+	alone, err := l.TryLock()
+	if err == nil && !alone {
+		waiting()
+		_, err = l.TryLockContext(ctx, 200*time.Millisecond)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("output folder: %w", err)
+	}
+	t.recall() // the other build may have written since OpenTree
+	removeLeftovers(t.root)
+	return func() { _ = l.Unlock() }, nil
+}
+
+// removeLeftovers removes unfinished files; failing to is no reason to stop.
+func removeLeftovers(root string) {
+	_ = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+		case d.IsDir() && p == filepath.Join(root, "registry"):
+			return fs.SkipDir // minds its own
+		case d.Type().IsRegular() && strings.HasPrefix(d.Name(), tempPrefix):
+			_ = os.Remove(p)
+		}
+		return nil
+	})
 }
 
 // Root is the output folder, absolute.

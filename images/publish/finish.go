@@ -30,6 +30,16 @@ func (p *publisher) withdraw() error {
 	return err
 }
 
+// withdrawUnlessNamed withdraws the Release of an earlier run that names another
+// image: its tags are about to move.
+func (p *publisher) withdrawUnlessNamed(digest string) error {
+	raw, err := os.ReadFile(filepath.Join(p.tree.Root(), filepath.FromSlash(p.manifestPath())))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Contains(raw, []byte(digest)) {
+		return nil
+	}
+	return p.withdraw()
+}
+
 // finish writes the record and then, as the last thing, the Release.
 func (p *publisher) finish() (*Result, error) {
 	rel, rec := p.describe()

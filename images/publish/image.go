@@ -301,6 +301,9 @@ func (p *publisher) pushImage(ctx context.Context, r *distro.Recipe, img distro.
 	if err != nil {
 		return err
 	}
+	if err := p.withdrawUnlessNamed(a.digest); err != nil {
+		return err
+	}
 	if err := images.Push(ctx, repo, a.index, a.record.Tags, p.opts.Push...); err != nil {
 		return fmt.Errorf("image %s: %w", img.Name, err)
 	}

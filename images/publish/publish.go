@@ -5,8 +5,11 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -67,6 +70,16 @@ func Run(ctx context.Context, b *builder.Builder, plan *builder.Plan, opts Optio
 		return nil, err
 	}
 	defer p.close()
+	res, err := p.run(ctx)
+	return res, advise(err)
+}
+
+func (p *publisher) run(ctx context.Context) (*Result, error) {
+	unlock, err := p.tree.Lock(ctx, func() { p.b.Note("waiting for another build that writes to %s", p.tree.Root()) })
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	if err := p.connect(ctx); err != nil {
 		return nil, err
 	}
@@ -74,6 +87,17 @@ func Run(ctx context.Context, b *builder.Builder, plan *builder.Plan, opts Optio
 		return nil, err
 	}
 	return p.finish()
+}
+
+// advise says what to do about a disk that does not take what it should.
+func advise(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w: the disk is full: make room there, or choose another place with --out or --cache, and run again; what is built is kept", err)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w: make it writable, or choose another place with --out or --cache, and run again", err)
+	}
+	return err
 }
 
 type publisher struct {

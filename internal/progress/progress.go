@@ -79,11 +79,11 @@ type bars struct {
 	// base is the estimate of the steps that are done.
 	base, remaining, estimate time.Duration
 	stop                      chan struct{}
-	once                      sync.Once
+	closed                    bool
 }
 
-func newBars(f *os.File, remaining time.Duration) *bars {
-	b := &bars{p: mpb.New(mpb.WithOutput(f), mpb.WithWidth(40)), remaining: max(remaining, time.Second), stop: make(chan struct{})}
+func newBars(w io.Writer, remaining time.Duration) *bars {
+	b := &bars{p: mpb.New(mpb.WithOutput(w), mpb.WithWidth(40), mpb.WithAutoRefresh()), remaining: max(remaining, time.Second), stop: make(chan struct{})}
 	b.total = b.bar("build", b.remaining)
 	go b.tick()
 	return b
@@ -131,11 +131,23 @@ func (b *bars) advance() {
 func (b *bars) Start(step string, estimate time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.closed {
+		return // mpb panics
+	}
+	b.drop()
 	b.estimate, b.start = max(estimate, 5*time.Second), time.Now()
 	b.step = b.bar(step, b.estimate)
 }
 
-func (b *bars) Done(step string, elapsed time.Duration) {
+// drop gives up a step that never ended: mpb would wait for it.
+func (b *bars) drop() {
+	if b.step != nil {
+		b.step.Abort(false)
+		b.step = nil
+	}
+}
+
+func (b *bars) Done(string, time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.step != nil {
@@ -148,14 +160,14 @@ func (b *bars) Done(step string, elapsed time.Duration) {
 func (b *bars) Note(text string) { fmt.Fprintln(b.p, text) }
 
 func (b *bars) Close() {
-	b.once.Do(func() {
-		close(b.stop)
-		b.mu.Lock()
-		if b.step != nil {
-			b.step.Abort(false)
-		}
-		b.total.SetTotal(-1, true)
-		b.mu.Unlock()
-		b.p.Wait()
-	})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	b.closed = true
+	close(b.stop)
+	b.drop()
+	b.total.SetTotal(-1, true)
+	b.p.Wait()
 }
