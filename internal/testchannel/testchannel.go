@@ -98,7 +98,12 @@ packages:
 // runs the tests.
 func New(t testing.TB) *Channel {
 	t.Helper()
-	dir := t.TempDir()
+	return NewIn(t, t.TempDir())
+}
+
+// NewIn is New in a given folder, such as one that other users can read.
+func NewIn(t testing.TB, dir string) *Channel {
+	t.Helper()
 	c := &Channel{
 		Channels: filepath.Join(dir, "channels"), Components: filepath.Join(dir, "components"), Proxy: filepath.Join(dir, "proxy"),
 	}
@@ -133,6 +138,30 @@ support: {standardEnd: "2030-01-01", extendedEnd: "2031-01-01", upstreamEnd: "20
 components:
   hello: {version: v1.0.0, commit: 0123456789abcdef0123456789abcdef01234567}
 `, version))
+}
+
+// EditRecipe replaces text in the component's recipe.
+func (c *Channel) EditRecipe(t testing.TB, from, to string) {
+	t.Helper()
+	edit(t, filepath.Join(c.Components, Component+".yaml"), from, to)
+}
+
+// EditChannel replaces text in the channel's pins.
+func (c *Channel) EditChannel(t testing.TB, from, to string) {
+	t.Helper()
+	edit(t, filepath.Join(c.Channels, Name, "channel.yaml"), from, to)
+}
+
+func edit(t testing.TB, file, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(b), from) {
+		t.Fatalf("%s does not hold %q", file, from)
+	}
+	Write(t, file, strings.ReplaceAll(string(b), from, to))
 }
 
 // Open reads the catalogue and the channel.
