@@ -3,27 +3,21 @@ package publish_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
-	"golang.org/x/mod/module"
-	"golang.org/x/mod/sumdb/dirhash"
-	modzip "golang.org/x/mod/zip"
-
 	"github.com/slipway-k8s/slipway/builder"
 	"github.com/slipway-k8s/slipway/distro"
 	"github.com/slipway-k8s/slipway/distro/release"
 	"github.com/slipway-k8s/slipway/images/publish"
+	"github.com/slipway-k8s/slipway/internal/testchannel"
 )
 
-// tiny is a distribution of two components that compile in a moment, from a
-// module behind a proxy on disk: the whole way from pin to Release, offline.
+// tiny is a published release of two components that compile in a moment: the
+// whole way from pin to Release, offline.
 type tiny struct {
 	over  distro.Overrides
 	cache string
@@ -33,8 +27,7 @@ type tiny struct {
 }
 
 const (
-	tinyModule  = "example.test/tiny"
-	tinyVersion = "v1.0.0"
+	tinyVersion = testchannel.Version
 	tinyRelease = "kubernetes-1-99-slipway-1"
 )
 
@@ -47,7 +40,7 @@ var master struct {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if master.dir != "" {
-		makeWritable(filepath.Join(master.dir, "mod"))
+		testchannel.MakeWritable(filepath.Join(master.dir, "mod"))
 		_ = os.RemoveAll(master.dir)
 	}
 	os.Exit(code)
@@ -96,109 +89,19 @@ func useProxy(t *testing.T, dir string) {
 	t.Setenv("GOMODCACHE", filepath.Join(dir, "mod"))
 }
 
+// makeTiny is the project's test channel with a second component beside hello.
 func makeTiny(t *testing.T, dir string) {
 	t.Helper()
-	sums := tinyProxy(t, filepath.Join(dir, "proxy"))
-	debianLock, err := os.ReadFile("../../distro/channels/debian-bookworm.yaml")
-	if err != nil {
-		t.Fatal(err)
+	c := testchannel.NewIn(t, dir)
+	c.EditChannel(t, "components:\n", "components:\n  mini: {version: v1.0.0}\n")
+	recipe := string(readFile(t, filepath.Join(c.Components, "hello.yaml")))
+	recipe = strings.NewReplacer("name: hello", "name: mini", "folder: hello", "folder: mini", "order: 1", "order: 2", "bin/{os}/{arch}/hello", "bin/{os}/{arch}/mini",
+		"test/hello", "test/mini", "binary: hello", "binary: mini", "hello-{os}", "mini-{os}").Replace(recipe)
+	testchannel.Write(t, filepath.Join(c.Components, "mini.yaml"), recipe)
+	locks := filepath.Join(c.Channels, testchannel.Name, "locks")
+	for _, ending := range []string{".mod", ".sum"} {
+		testchannel.Write(t, filepath.Join(locks, "mini"+ending), string(readFile(t, filepath.Join(locks, "hello"+ending))))
 	}
-	writeTree(t, dir, map[string]string{
-		"channels/1-99/channel.yaml":    tinyChannel(t),
-		"channels/debian-bookworm.yaml": string(debianLock),
-		"components/tiny.yaml":          tinyRecipe("tiny", 1),
-		"components/mini.yaml":          tinyRecipe("mini", 2),
-		"channels/1-99/locks/tiny.mod":  tinyLock("tiny"),
-		"channels/1-99/locks/tiny.sum":  sums,
-		"channels/1-99/locks/mini.mod":  tinyLock("mini"),
-		"channels/1-99/locks/mini.sum":  sums,
-	})
-}
-
-// tinyChannel is for linux on both architectures with the toolchain of the real
-// channels, which is the one at hand.
-func tinyChannel(t *testing.T) string {
-	t.Helper()
-	cat, err := distro.Open(distro.Overrides{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ch, err := cat.Channel("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf(`channel: 1-99
-vendor: slipway
-release: {number: 1, date: "2026-01-02T00:00:00Z"}
-go: %s
-platforms: [linux/amd64, linux/arm64]
-pauseTag: "3.10"
-debian: bookworm
-support: {standardEnd: "2027-08-02", extendedEnd: "2028-08-02", upstreamEnd: "2027-06-28"}
-components:
-  tiny: {version: %s}
-  mini: {version: %[2]s}
-`, ch.Go, tinyVersion)
-}
-
-func tinyRecipe(name string, order int) string {
-	return strings.ReplaceAll(fmt.Sprintf(`name: NAME
-description: A program that says its version
-order: %d
-folder: NAME
-source:
-  modules: [%s]
-go:
-  stamps: {main.version: "{stamp}"}
-binaries:
-- name: NAME
-  package: %[2]s/cmd/NAME
-  path: bin/{os}/{arch}/NAME{exe}
-  version: {args: [], want: "{stamp}"}
-images:
-- name: NAME
-  repository: example/NAME
-  user: "65532"
-  files: [{path: /NAME, binary: NAME}]
-  entrypoint: [/NAME]
-  tar: true
-archives:
-- name: NAME-{os}-{arch}-{tag}.tar.gz
-  description: NAME for {os}/{arch}
-  files: [{path: bin/NAME, binary: NAME}]
-`, order, tinyModule), "NAME", name)
-}
-
-func tinyLock(name string) string {
-	return fmt.Sprintf("module slipway.invalid/%s\n\ngo 1.26\n\ngodebug default=go1.26\n\ntool %s/cmd/%[1]s\n\nrequire %[2]s %s\n", name, tinyModule, tinyVersion)
-}
-
-// tinyProxy writes a module proxy and returns the go.sum for its one module.
-func tinyProxy(t *testing.T, proxy string) string {
-	t.Helper()
-	src := t.TempDir()
-	main := "package main\n\nimport \"os\"\n\nvar version = \"none\"\n\nfunc main() { os.Stdout.WriteString(version + \"\\n\") }\n"
-	goMod := "module " + tinyModule + "\n\ngo 1.26\n"
-	writeTree(t, src, map[string]string{"go.mod": goMod, "LICENSE": "MIT License\n", "cmd/tiny/main.go": main, "cmd/mini/main.go": main + "\n// Another one.\n"})
-	var zip bytes.Buffer
-	m := module.Version{Path: tinyModule, Version: tinyVersion}
-	if err := modzip.CreateFromDir(&zip, m, src); err != nil {
-		t.Fatal(err)
-	}
-	at := tinyModule + "/@v/" + tinyVersion
-	writeTree(t, proxy, map[string]string{
-		at + ".info": `{"Version":"` + tinyVersion + `"}`, at + ".mod": goMod, at + ".zip": zip.String(),
-		tinyModule + "/@v/list": tinyVersion + "\n",
-	})
-	ofZip, err := dirhash.HashZip(filepath.Join(proxy, at+".zip"), dirhash.Hash1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ofMod, err := dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) { return os.Open(filepath.Join(src, "go.mod")) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("%s %s %s\n%[1]s %[2]s/go.mod %[4]s\n", tinyModule, tinyVersion, ofZip, ofMod)
 }
 
 func (d *tiny) catalog(t *testing.T) *distro.Catalog {
@@ -285,14 +188,4 @@ func writeTree(t *testing.T, dir string, content map[string]string) string {
 		}
 	}
 	return dir
-}
-
-// makeWritable undoes the go command's protection of its module cache.
-func makeWritable(dir string) {
-	_ = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			_ = os.Chmod(p, 0o755)
-		}
-		return nil
-	})
 }

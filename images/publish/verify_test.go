@@ -87,8 +87,8 @@ func TestVerifyOfAFreshBuildIsEqualInEverything(t *testing.T) {
 func TestVerifyNamesTheBytesThatDiffer(t *testing.T) {
 	d := newTiny(t)
 	manifest := d.manifest
-	tarball, program, image := "tiny-linux-amd64-v1.0.0.tar.gz", "bin/linux/arm64/mini", "bin/linux/amd64/mini.tar"
-	flip(t, artifact(d, "tiny", tarball), 100)
+	tarball, program, image := "hello-linux-amd64-v1.0.0.tar.gz", "bin/linux/arm64/mini", "bin/linux/amd64/mini.tar"
+	flip(t, artifact(d, "hello", tarball), 100)
 	flip(t, artifact(d, "mini", program), 70_000)
 	flip(t, artifact(d, "mini", program), 150_000)
 	size := len(readFile(t, artifact(d, "mini", image)))
@@ -110,7 +110,7 @@ func TestVerifyNamesTheBytesThatDiffer(t *testing.T) {
 	if fmt.Sprint(found) != fmt.Sprint(want) {
 		t.Errorf("differing: %v, want %v", found, want)
 	}
-	if out := text(t, v); !strings.Contains(out, "different: file tiny "+tarball+" linux/amd64: bytes 100 to 100 differ (lengths: ") {
+	if out := text(t, v); !strings.Contains(out, "different: file hello "+tarball+" linux/amd64: bytes 100 to 100 differ (lengths: ") {
 		t.Errorf("no sentence about the range in\n%s", out)
 	}
 }
@@ -153,7 +153,7 @@ func TestVerifyFindsWhatAPublisherChangedConsistently(t *testing.T) {
 	manifest := d.manifest
 	lie := strings.Repeat("a", 64)
 	rewrite(t, manifest, func(rel *release.Release, rec *release.Record) {
-		c := rec.Component("tiny")
+		c := rec.Component("hello")
 		c.Modules[0].Version = "v9.9.9"
 		c.Images[0].Platforms[0].DiffIDs[1] = "sha256:" + lie
 		c.Binaries[0].SHA256 = lie
@@ -164,9 +164,9 @@ func TestVerifyFindsWhatAPublisherChangedConsistently(t *testing.T) {
 	v := verify(t, manifest, d.options(t))
 	out := text(t, v)
 	for _, part := range []string{
-		"different: record components[tiny].modules[example.test/tiny].version: published v9.9.9",
-		"different: image tiny tiny: ", "platforms[linux/amd64].diffIDs[1]: published sha256:" + lie[:12],
-		"different: binary tiny tiny linux/amd64: published " + lie, "its record is wrong",
+		"different: record components[hello].modules[example.com/greet].version: published v9.9.9",
+		"different: image hello hello: ", "platforms[linux/amd64].diffIDs[1]: published sha256:" + lie[:12],
+		"different: binary hello hello linux/amd64: published " + lie, "its record is wrong",
 		"different: manifest status.components[mini].assets[bin/linux/amd64/mini].archive.sha256: published " + lie,
 		"different: manifest status.date: published 2026-01-03",
 	} {
@@ -185,23 +185,23 @@ func TestVerifyFindsWhatAPublisherChangedConsistently(t *testing.T) {
 func TestVerifyComparesContentWhenTheCompressorDiffers(t *testing.T) {
 	d := newTiny(t)
 	manifest := d.manifest
-	tarball := artifact(d, "tiny", "tiny-linux-amd64-v1.0.0.tar.gz")
+	tarball := artifact(d, "hello", "hello-linux-amd64-v1.0.0.tar.gz")
 	recompress(t, tarball)
 	b := readFile(t, tarball)
 	s256, s512 := sha256.Sum256(b), sha512.Sum512(b)
 	other := "sha256:" + strings.Repeat("b", 64)
 	rewrite(t, manifest, func(rel *release.Release, rec *release.Record) {
 		rec.Compressor.Version += "-before"
-		c := rec.Component("tiny")
+		c := rec.Component("hello")
 		c.Images[0].Index, c.Images[0].Platforms[0].Manifest, c.Images[0].Platforms[0].Layers[1].Digest = other, other, other
-		_, image := rel.Asset("tiny-image")
+		_, image := rel.Asset("hello-image")
 		image.Image.ImageDigest = other
 		for i := range c.Archives {
 			a := &c.Archives[i]
 			if strings.HasSuffix(tarball, a.Name) {
 				a.SHA256, a.SHA512, a.Size = hex.EncodeToString(s256[:]), hex.EncodeToString(s512[:]), int64(len(b))
 			}
-			if a.Name == "bin/linux/amd64/tiny.tar" {
+			if a.Name == "bin/linux/amd64/hello.tar" {
 				a.SHA256 = strings.Repeat("c", 64)
 			}
 			_, asset := rel.Asset(a.Name)
@@ -210,7 +210,7 @@ func TestVerifyComparesContentWhenTheCompressorDiffers(t *testing.T) {
 	})
 	v := verify(t, manifest, d.options(t))
 	bad := differing(v)
-	if len(bad) != 1 || bad[0].Name != "bin/linux/amd64/tiny.tar" || bad[0].Status != publish.NotCompared {
+	if len(bad) != 1 || bad[0].Name != "bin/linux/amd64/hello.tar" || bad[0].Status != publish.NotCompared {
 		t.Errorf("want the image tar alone, and not compared:\n%s", text(t, v))
 	}
 	if len(v.Notes) != 1 || !strings.Contains(v.Notes[0], "-before") || !strings.Contains(v.Notes[0], "diffIDs") {
@@ -241,18 +241,18 @@ func recompress(t *testing.T, file string) {
 func TestVerifyOfOneComponentLeavesTheOthersOut(t *testing.T) {
 	d := newTiny(t)
 	manifest := d.manifest
-	flip(t, artifact(d, "tiny", "bin/linux/amd64/tiny"), 7)
+	flip(t, artifact(d, "hello", "bin/linux/amd64/hello"), 7)
 	opts := d.options(t)
 	opts.Components = []string{"mini"}
 	v := verify(t, manifest, opts)
 	for _, i := range v.Items {
-		if i.Component == "tiny" || i.Status != publish.Equal {
+		if i.Component == "hello" || i.Status != publish.Equal {
 			t.Errorf("%+v", i)
 		}
 	}
 	opts.Components = []string{"maxi"}
 	var unknown *distro.UnknownError
-	if _, err := publish.Verify(t.Context(), manifest, opts); !errors.As(err, &unknown) || fmt.Sprint(unknown.Known) != "[tiny mini]" {
+	if _, err := publish.Verify(t.Context(), manifest, opts); !errors.As(err, &unknown) || fmt.Sprint(unknown.Known) != "[hello mini]" {
 		t.Errorf("an unknown component: %v", err)
 	}
 }
@@ -273,7 +273,7 @@ func TestVerifyFetchesWhatDiffersOfAReleaseBehindAURL(t *testing.T) {
 	manifest := d.manifest
 	server := httptest.NewServer(http.FileServer(http.Dir(d.out)))
 	t.Cleanup(server.Close)
-	program := artifact(d, "tiny", "bin/linux/amd64/tiny")
+	program := artifact(d, "hello", "bin/linux/amd64/hello")
 	flip(t, program, 5000)
 	sum := sha256.Sum256(readFile(t, program))
 	rewrite(t, manifest, func(rel *release.Release, rec *release.Record) {
@@ -282,8 +282,8 @@ func TestVerifyFetchesWhatDiffersOfAReleaseBehindAURL(t *testing.T) {
 			t.Fatal(err)
 		}
 		*rel = *moved
-		rec.Component("tiny").Binaries[0].SHA256 = hex.EncodeToString(sum[:])
-		_, a := rel.Asset("bin/linux/amd64/tiny")
+		rec.Component("hello").Binaries[0].SHA256 = hex.EncodeToString(sum[:])
+		_, a := rel.Asset("bin/linux/amd64/hello")
 		a.Archive.SHA256 = hex.EncodeToString(sum[:])
 	})
 	v := verify(t, server.URL+"/kubernetes-1-99/"+tinyRelease+".yaml", d.options(t))
