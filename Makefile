@@ -26,7 +26,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## compile the commands into bin/
-	$(GO) build -trimpath -o $(BIN)/ ./cmd/...
+	$(GO) build -trimpath -ldflags "-s -w" -o $(BIN)/ ./cmd/...
 
 .PHONY: build-images
 build-images: build ## build a channel from source into OUT: images, files and the Release

@@ -155,13 +155,13 @@ func (b *Builder) Compile(ctx context.Context, s Step) ([]*Binary, error) {
 	start := time.Now()
 	switch {
 	case s.Unit.Source.Debian != "":
-		err = b.extractDebian(ctx, s, jobs)
+		err = b.extractDebian(ctx, s, missing(jobs))
 	case s.Unit.Source.Programs:
-		err = b.compilePrograms(ctx, s, jobs)
+		err = b.compilePrograms(ctx, s, missing(jobs))
 	case s.Unit.Source.Archive != "":
-		err = b.compileArchive(ctx, s, jobs)
+		err = b.compileArchive(ctx, s, missing(jobs))
 	default:
-		err = b.compileModules(ctx, s, jobs)
+		err = b.compileModules(ctx, s, missing(jobs))
 	}
 	if err != nil {
 		return fail(err)
@@ -213,16 +213,29 @@ func (b *Builder) jobs(s Step) ([]*job, error) {
 	return jobs, nil
 }
 
+// cached looks every job up and says whether all are there.
 func (b *Builder) cached(jobs []*job) ([]*Binary, bool) {
 	out := make([]*Binary, len(jobs))
+	all := true
 	for i, j := range jobs {
 		found, ok := b.cache.Binary(j.key)
-		if !ok {
-			return nil, false
+		if ok {
+			j.result, out[i] = found, found
 		}
-		j.result, out[i] = found, found
+		all = all && ok
 	}
-	return out, true
+	return out, all
+}
+
+// missing are the jobs that the cache did not have.
+func missing(jobs []*job) []*job {
+	var list []*job
+	for _, j := range jobs {
+		if j.result == nil {
+			list = append(list, j)
+		}
+	}
+	return list
 }
 
 // Cached says whether nothing of a step has to be compiled.
@@ -233,4 +246,19 @@ func (b *Builder) Cached(s Step) (bool, error) {
 	}
 	_, ok := b.cached(jobs)
 	return ok, nil
+}
+
+// Remaining is how long what is not cached of a plan is estimated to compile.
+func (b *Builder) Remaining(p *Plan) (time.Duration, error) {
+	var sum time.Duration
+	for _, s := range p.Steps {
+		cached, err := b.Cached(s)
+		if err != nil {
+			return 0, err
+		}
+		if !cached {
+			sum += b.Estimate(s)
+		}
+	}
+	return sum, nil
 }

@@ -70,9 +70,9 @@ func runBuild(ctx context.Context, out, log io.Writer, f buildFlags, format cli.
 		return err
 	}
 	defer b.Close()
-	var remaining time.Duration
-	for _, s := range plan.Steps {
-		remaining += b.Estimate(s)
+	remaining, err := b.Remaining(plan)
+	if err != nil {
+		return err
 	}
 	show.d = progress.New(log, remaining)
 	defer show.d.Close()
