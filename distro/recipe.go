@@ -126,7 +126,7 @@ type Image struct {
 	User       string      `json:"user"`
 	Env        []string    `json:"env,omitempty"`
 	Ports      []string    `json:"ports,omitempty"`
-	// Accounts are further lines of /etc/passwd and /etc/group.
+	// Passwd and Group are further lines of /etc/passwd and /etc/group.
 	Passwd []string `json:"passwd,omitempty"`
 	Group  []string `json:"group,omitempty"`
 	// Aliases are further tags, with placeholders.
@@ -146,8 +146,10 @@ type ImageFile struct {
 	// Module and File are a file of a module of the lock.
 	Module string `json:"module,omitempty"`
 	File   string `json:"file,omitempty"`
-	// Link is the target of a symbolic link.
-	Link string `json:"link,omitempty"`
+	// Link is the target of a symbolic link. With Names, Path is a folder and
+	// each name in it a link to the target.
+	Link  string   `json:"link,omitempty"`
+	Names []string `json:"names,omitempty"`
 	// Directory makes an empty folder, owned by UID, mode 0755.
 	Directory bool `json:"directory,omitempty"`
 	UID       int  `json:"uid,omitempty"`
@@ -339,6 +341,9 @@ func (c *Catalog) validateImage(r *Recipe, field string, img Image, fail func(st
 		}
 		if kinds != 1 || !strings.HasPrefix(f.Path, "/") {
 			fail(at, "wants an absolute path and one of binary, module, link and directory")
+		}
+		if len(f.Names) > 0 && f.Link == "" {
+			fail(at+".names", "goes with link")
 		}
 		if f.Binary != "" && !c.hasBinary(r, f.Binary) {
 			fail(at+".binary", "%q: no recipe builds it", f.Binary)

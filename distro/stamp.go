@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"sort"
 	"strings"
 )
 
@@ -65,14 +66,18 @@ func (c *Catalog) InputHash(ch *Channel, unit string) (string, error) {
 		if r.Unit() != unit {
 			continue
 		}
-		// Where a binary is published changes no byte of it.
+		// Where a binary is published, and where a project lives, change no byte.
 		bs := make([]Binary, len(r.Binaries))
 		for i, b := range r.Binaries {
 			b.Path, b.Unlisted, b.Version, b.Platforms = "", false, nil, nil
 			bs[i] = b
 		}
-		in.Recipes = append(in.Recipes, compiled{r.Name, r.Source, r.Go, bs})
+		src := r.Source
+		src.URL = ""
+		in.Recipes = append(in.Recipes, compiled{r.Name, src, r.Go, bs})
 	}
+	// Nor does the order in which components are built.
+	sort.Slice(in.Recipes, func(i, j int) bool { return in.Recipes[i].Name < in.Recipes[j].Name })
 	b, err := json.Marshal(in)
 	if err != nil {
 		return "", err
