@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/slipway-k8s/slipway/builder/files"
@@ -37,7 +38,8 @@ func WriteTarGz(w io.Writer, entries []files.File) error {
 	if err != nil {
 		return err
 	}
-	z.OS = 255 // unknown: the header must not say where it was made
+	z.ModTime = time.Unix(0, 0) // none; the zero time would come out as 2042
+	z.OS = 255                  // unknown: the header must not say where it was made
 	if err := files.WriteTar(z, entries); err != nil {
 		return err
 	}

@@ -50,12 +50,14 @@ func OpenCache(dir string) (*Cache, error) {
 	c := &Cache{dir: abs}
 	for _, sub := range []string{"tmp", "locks", "binaries", "memo"} {
 		if err := os.MkdirAll(c.path(sub), 0o755); err != nil {
-			return nil, fmt.Errorf("cache folder: %w: make it writable, or name another with --cache", err)
+			return nil, fmt.Errorf("cache folder: %w: %s", err, cacheAdvice)
 		}
 	}
 	c.removeStale()
 	return c, nil
 }
+
+const cacheAdvice = "make it writable and see that its disk is not full, or name another with --cache"
 
 // Dir is the cache's folder.
 func (c *Cache) Dir() string { return c.dir }
@@ -77,7 +79,9 @@ func (c *Cache) Lock(ctx context.Context, name string) (unlock func(), err error
 // so that results can be moved. It is held by a lock until release, which
 // removes it; a killed run's folder is removed by a later run.
 func (c *Cache) Temp() (dir string, release func(), err error) {
-	fail := func(err error) (string, func(), error) { return "", nil, fmt.Errorf("cache folder: %w", err) }
+	fail := func(err error) (string, func(), error) {
+		return "", nil, fmt.Errorf("cache folder: %w: %s", err, cacheAdvice)
+	}
 	f, err := os.CreateTemp(c.path("tmp"), "run-*"+lockEnding)
 	if err != nil {
 		return fail(err)

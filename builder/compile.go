@@ -146,6 +146,13 @@ func (b *Builder) finish(ctx context.Context, s Step, j *job, file string) error
 	if bin.Modules, err = compiledModules(file, b.toolchain.Version); err != nil {
 		return fmt.Errorf("%s: %w", bin.Name, err)
 	}
+	if module := s.Unit.Source.ArchiveModule; module != "" {
+		for i := range bin.Modules {
+			if bin.Modules[i].Path == module { // Go calls what it finds in a folder "(devel)"
+				bin.Modules[i].Version = b.channel.Components[s.Unit.Name].Version
+			}
+		}
+	}
 	if err := os.Chmod(file, 0o755); err != nil {
 		return err
 	}

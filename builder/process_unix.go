@@ -11,6 +11,8 @@ import (
 // setProcessGroup makes a cancelled command take its children along.
 func setProcessGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	dieWithParent(cmd.SysProcAttr)
+	// NOTE: not SIGTERM, at which the go command leaves its work folder behind.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = 10 * time.Second
 }
