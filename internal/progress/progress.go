@@ -5,6 +5,7 @@ package progress
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ type Display interface {
 // steps are estimated to take, 0 for not known.
 func New(w io.Writer, remaining time.Duration) Display {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return newBars(f, remaining)
+		return newBars(f, remaining, 40)
 	}
 	return &lines{w: w}
 }
@@ -82,8 +83,10 @@ type bars struct {
 	closed                    bool
 }
 
-func newBars(w io.Writer, remaining time.Duration) *bars {
-	b := &bars{p: mpb.New(mpb.WithOutput(w), mpb.WithWidth(40), mpb.WithAutoRefresh()), remaining: max(remaining, time.Second), stop: make(chan struct{})}
+// newBars limits the bars to a width in characters; elsewhere than on a terminal
+// it is that of the whole line.
+func newBars(w io.Writer, remaining time.Duration, width int) *bars {
+	b := &bars{p: mpb.New(mpb.WithOutput(w), mpb.WithWidth(width), mpb.WithAutoRefresh()), remaining: max(remaining, time.Second), stop: make(chan struct{})}
 	b.total = b.bar("build", b.remaining)
 	go b.tick()
 	return b
@@ -151,7 +154,7 @@ func (b *bars) Done(string, time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.step != nil {
-		b.step.SetTotal(-1, true)
+		complete(b.step)
 		b.base += b.estimate
 		b.step = nil
 	}
@@ -167,7 +170,15 @@ func (b *bars) Close() {
 	}
 	b.closed = true
 	close(b.stop)
-	b.drop()
-	b.total.SetTotal(-1, true)
+	if b.step != nil { // it failed
+		b.drop()
+		b.total.Abort(false)
+	} else {
+		complete(b.total)
+	}
 	b.p.Wait()
 }
+
+// complete fills a bar. NOTE: SetTotal(…, true) does nothing to a bar that was
+// made with a total, and Wait would wait for it for ever.
+func complete(bar *mpb.Bar) { bar.SetCurrent(math.MaxInt64) }
