@@ -99,6 +99,7 @@ func New(ctx context.Context, cat *distro.Catalog, ch *distro.Channel, opts Opti
 	if err != nil {
 		return nil, err
 	}
+	tc.useTemp(temp)
 	if opts.OnEvent == nil {
 		opts.OnEvent = func(Event) {}
 	}

@@ -116,6 +116,17 @@ func (t *Toolchain) useGoCache(dir string) error {
 	return nil
 }
 
+// useTemp makes every go command work in dir, unless the user chose a place: a
+// go command that is stopped leaves its work folder, gigabytes, behind.
+func (t *Toolchain) useTemp(dir string) {
+	for _, kv := range t.env {
+		if strings.HasPrefix(kv, "GOTMPDIR=") {
+			return
+		}
+	}
+	t.env = append(t.env, "GOTMPDIR="+dir)
+}
+
 // Command prepares a go command in a folder for a platform.
 func (t *Toolchain) Command(ctx context.Context, dir string, p distro.Platform, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, t.command, args...)

@@ -109,6 +109,34 @@ func TestThePlanSaysWhatIsCached(t *testing.T) {
 	}
 }
 
+func TestCtrlCWhileTheCompilerRunsLeavesNothingHalfWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newChannel(t))
+	w.goCache = filepath.Join(w.dir, "gocache") // so that compiling takes a while
+	var stderr strings.Builder
+	cmd := w.command()
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := await(cmd, func() bool {
+		found, _ := filepath.Glob(filepath.Join(w.cache, "tmp", "run-*", "go-build*", "b*"))
+		return len(found) > 3
+	})
+	if !ended {
+		_ = cmd.Process.Signal(os.Interrupt)
+	}
+	_ = cmd.Wait()
+	if ended {
+		t.Fatalf("it ended before the compiler was seen at work:\n%s", stderr.String())
+	}
+	wantFailure(t, outcome{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}, 1)
+	w.noManifest()
+	if left := w.leftovers(); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func TestCtrlCStopsAndLeavesNothingHalfWritten(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"building", "compile", "done", "image"} {

@@ -76,8 +76,10 @@ type world struct {
 	dir, home, cache, out, goCache, modCache, tmp string
 	// env are further variables.
 	env []string
-	// uid and gid, if not 0, are who runs it.
+	// uid, if not 0, is who runs it.
 	uid int
+	// registryDir is where the images are, if not in the output folder.
+	registryDir string
 }
 
 // newWorld is a world of its own for a channel, which may be nil for the
@@ -99,6 +101,9 @@ func newWorld(t *testing.T, c *testchannel.Channel) *world {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if c != nil { // one download for all worlds of a channel
+		w.modCache = filepath.Join(filepath.Dir(c.Proxy), "mod")
 	}
 	w.seedCache()
 	return w
@@ -220,7 +225,7 @@ func (w *world) mustRun(args ...string) outcome {
 	if len(testtree.Manifests(w.t, w.out)) == 0 {
 		w.t.Fatalf("exit code 0 and no Release in %s:\n%s", w.out, o.stderr)
 	}
-	testtree.Truthful(w.t, w.out, "")
+	testtree.Truthful(w.t, w.out, w.registryDir)
 	return o
 }
 

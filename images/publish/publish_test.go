@@ -14,6 +14,8 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path"
 	"path/filepath"
@@ -503,6 +505,41 @@ func TestTheRecordIsBoundAndNamesEveryDigest(t *testing.T) {
 	}
 	if !slices.Equal(got.DiffIDs, diffIDs) {
 		t.Errorf("diffIDs %v, the registry's are %v", got.DiffIDs, diffIDs)
+	}
+}
+
+func TestAComponentFromASourceArchiveIsPublishedWithItsSource(t *testing.T) {
+	archive := testchannel.TarGz(t, testchannel.ArchiveFiles())
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(archive) }))
+	defer srv.Close()
+	s := newSite(t)
+	s.FromArchive(t, srv.URL+"/hello-{tag}.tar.gz", archive)
+	t.Setenv("GOPROXY", "off")
+	res, _ := s.publish(t, publish.Options{}, host)
+	if n := len(testtree.Truthful(t, s.out, "")); n != 1 {
+		t.Fatalf("%d Releases in the tree, want 1", n)
+	}
+	raw, err := os.ReadFile(path.Join(path.Dir(res.Manifest), release.RecordFile(res.Release.Name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := release.ReadRecord(bytes.NewReader(raw), "record")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := release.RecordSource{URL: srv.URL + "/hello-v1.0.0.tar.gz", SHA256: fmt.Sprintf("%x", sha256.Sum256(archive))}
+	if got := rec.Component(testchannel.Component).Source; got == nil || *got != want {
+		t.Errorf("the record says the source is %+v, want %+v", got, want)
+	}
+	_, asset := res.Release.Asset("hello-image")
+	content := rootfs(t, image(t, pull(t, s.serve(t)+"/test/hello@"+asset.Image.ImageDigest), host.Arch))
+	for _, p := range []string{"hello", "LICENSES/example.com/hello/LICENSE", "LICENSES/example.com/greet/NOTICE"} {
+		if content[p] == "" {
+			t.Errorf("the image lacks %s", p)
+		}
+	}
+	if !strings.Contains(content["ATTRIBUTION.txt"], "example.com/hello v1.0.0:") {
+		t.Errorf("ATTRIBUTION.txt lacks the component itself:\n%s", content["ATTRIBUTION.txt"])
 	}
 }
 
