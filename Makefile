@@ -41,25 +41,30 @@ test: ## run the tests
 	$(GO) test -timeout $(TESTTIME) ./...
 
 .PHONY: lint
-lint: ## check formatting, vet, go.mod, generated files and the channels
+lint: build ## check formatting, vet, go.mod, the channels and the generated reference
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); \
 	  if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) mod tidy -diff
 	$(GO) mod verify
+	$(BIN)/slipway-release list >/dev/null
+	@for c in $(notdir $(wildcard cmd/*)); do \
+	  $(BIN)/$$c reference | cmp -s - docs/reference/$$c.md || { echo "docs/reference/$$c.md is stale: run make docs"; exit 1; }; done
 
 .PHONY: bench
 bench: ## measure speed and memory against bare go build and crane's way
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./builder/... ./images/...
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./builder/... ./images/... ./cmd/slipway-build
 
 .PHONY: verify
 verify: build ## build the release in OUT again and compare every digest
-	$(BIN)/slipway-build verify $(VERIFY_FLAGS) $(firstword $(wildcard $(OUT)/kubernetes-*/kubernetes-*.yaml))
+	@for m in $(or $(MANIFEST),$(wildcard $(OUT)/kubernetes-*/kubernetes-*.yaml)); do \
+	  $(BIN)/slipway-build verify $(VERIFY_FLAGS) $$m || exit; done
 
 .PHONY: docs
 docs: build ## generate docs/reference from the commands
 	@mkdir -p docs/reference
 	for c in $(notdir $(wildcard cmd/*)); do $(BIN)/$$c reference > docs/reference/$$c.md; done
+	$(GO) run ./internal/gendocs
 
 .PHONY: clean
 clean: ## remove bin/ and OUT (caches stay)

@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/slipway-k8s/slipway/builder/files"
 	"github.com/slipway-k8s/slipway/distro"
+	"github.com/slipway-k8s/slipway/internal/atomicfile"
 )
 
 // gzipLevel is that of every tarball. klauspost's level 6 is close to zlib's in
@@ -79,7 +80,7 @@ func writeHashed(place string, write func(io.Writer) error) (sums Sums, err erro
 	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 		return Sums{}, err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(place), tempPrefix+"*")
+	tmp, err := os.CreateTemp(filepath.Dir(place), atomicfile.TempPrefix+"*")
 	if err != nil {
 		return Sums{}, err
 	}

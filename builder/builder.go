@@ -201,11 +201,14 @@ func (b *Builder) jobs(s Step) ([]*job, error) {
 			return nil, err
 		}
 		key, err := keyOf(struct {
-			Format                                                  int
-			Inputs, Origin, Toolchain, Unit, Name, Package, Ldflags string
-			Platform                                                distro.Platform
-			Version                                                 *distro.VersionCheck
-		}{1, inputs, origin, b.toolchain.Identity, s.Unit.Name, ref.Binary.Name, ref.Binary.Package, flags, s.Platform, ref.Binary.Version})
+			Format                                                             int
+			Inputs, Origin, Toolchain, Unit, Component, Name, Package, Ldflags string
+			Tags                                                               []string
+			Platform                                                           distro.Platform
+			Version                                                            *distro.VersionCheck
+			VersionAsked                                                       bool
+		}{2, inputs, origin, b.toolchain.Identity, s.Unit.Name, ref.Recipe.Name, ref.Binary.Name, ref.Binary.Package, flags,
+			b.unitTags(s), s.Platform, ref.Binary.Version, b.canRun(s.Platform)})
 		if err != nil {
 			return nil, err
 		}

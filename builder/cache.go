@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/slipway-k8s/slipway/internal/atomicfile"
 )
 
 // Cache is Slipway's folder under the user's cache folder. Entries are keyed by
@@ -142,35 +143,7 @@ func (c *Cache) remember(kind, key string, compute func() (string, error)) (stri
 	if err != nil {
 		return "", err
 	}
-	return value, WriteFile(file, []byte(value), 0o644)
-}
-
-// tempPrefix begins the names of files that are being written.
-const tempPrefix = ".slipway-"
-
-// WriteFile writes a file whole or not at all: beside its place, then moved.
-// The mode does not depend on the umask.
-func WriteFile(path string, b []byte, perm fs.FileMode) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), tempPrefix+"*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	_, err = tmp.Write(b)
-	if err == nil {
-		err = tmp.Chmod(perm)
-	}
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return value, atomicfile.Write(file, []byte(value), 0o644)
 }
 
 // writeJSON writes a value as a JSON file, whole or not at all.
@@ -179,7 +152,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(path, append(b, '\n'), 0o644)
+	return atomicfile.Write(path, append(b, '\n'), 0o644)
 }
 
 // keyOf is the hash of a value's JSON: 64 hex digits.

@@ -77,7 +77,7 @@ func (b *Builder) compileModules(ctx context.Context, s Step, jobs []*job) error
 	if err != nil {
 		return err
 	}
-	tags := unitTags(s)
+	tags := b.unitTags(s)
 	modules, err := b.toolchain.usedModules(ctx, dir, s.Platform, tags, packagesOf(jobs))
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (b *Builder) compileModules(ctx context.Context, s Step, jobs []*job) error
 	if err := b.verifier.verify(ctx, parseSums(lock.Sum), modules); err != nil {
 		return err
 	}
-	if err := b.keepLicences(modules); err != nil {
+	if err := b.keepLicences(modules, parseSums(lock.Sum)); err != nil {
 		return err
 	}
 	return b.goBuild(ctx, s, jobs, dir, distro.BuildFlags, tags)
@@ -196,22 +196,19 @@ func goOutputName(pkg string) string {
 	return base
 }
 
-func unitTags(s Step) []string {
+// unitTags are the build tags of all recipes of the unit, whether or not they
+// are built now: a selection must not change a binary.
+func (b *Builder) unitTags(s Step) []string {
 	set := map[string]bool{}
-	for _, r := range append([]*distro.Recipe{s.Unit}, recipesOf(s)...) {
+	for _, r := range b.catalog.Recipes() {
+		if r.Unit() != s.Unit.Name {
+			continue
+		}
 		for _, t := range r.Go.Tags {
 			set[t] = true
 		}
 	}
 	return sortedKeys(set)
-}
-
-func recipesOf(s Step) []*distro.Recipe {
-	var list []*distro.Recipe
-	for _, ref := range s.Binaries {
-		list = append(list, ref.Recipe)
-	}
-	return list
 }
 
 func packagesOf(jobs []*job) []string {

@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/builder/debian"
 	"github.com/slipway-k8s/slipway/builder/files"
+	"github.com/slipway-k8s/slipway/distro"
 )
 
 func readDebianLock(raw []byte, file string) (*debian.Lock, error) {
@@ -29,6 +31,24 @@ func (b *Builder) DebianPackages(set, arch string) ([]Package, error) {
 	return list, nil
 }
 
+// checkPin compares a component's pinned version with the package that it comes
+// from: Debian's 1.1.5+ds1-1+deb12u1 is upstream's v1.1.5.
+func (b *Builder) checkPin(component, set string, packages []Package) error {
+	pin := strings.TrimPrefix(b.channel.Components[component].Version, "v")
+	for _, p := range packages {
+		if p.Name != set && p.Name != set+"-static" {
+			continue
+		}
+		rest, ok := strings.CutPrefix(p.Version, pin)
+		if !ok || (rest != "" && !strings.ContainsAny(rest[:1], "-+~")) {
+			return fmt.Errorf("channel %s: component %s: is pinned at %s, the Debian lock has %s %s: make channel.yaml and the lock agree",
+				b.channel.Name, component, b.channel.Components[component].Version, p.Name, p.Version)
+		}
+		return nil
+	}
+	return fmt.Errorf("component %s: the Debian set %s has no package of that name", component, set)
+}
+
 // DebianKey is a hash of a set's packages.
 func (b *Builder) DebianKey(set, arch string) (string, error) { return b.debianHash(set, arch) }
 
@@ -38,6 +58,15 @@ func (b *Builder) debianHash(set, arch string) (string, error) {
 		return "", err
 	}
 	return keyOf(list)
+}
+
+// CheckDebian checks a component whose source is a set of Debian packages.
+func (b *Builder) CheckDebian(r *distro.Recipe, arch string) error {
+	packages, err := b.DebianPackages(r.Source.Debian, arch)
+	if err != nil {
+		return err
+	}
+	return b.checkPin(r.Name, r.Source.Debian, packages)
 }
 
 // DebianRoot fetches and unpacks a set of packages into the entries of a layer.
@@ -70,6 +99,9 @@ func (b *Builder) extractDebian(ctx context.Context, s Step, jobs []*job) error 
 	}
 	packages, err := b.DebianPackages(s.Unit.Source.Debian, s.Platform.Arch)
 	if err != nil {
+		return err
+	}
+	if err := b.checkPin(s.Unit.Name, s.Unit.Source.Debian, packages); err != nil {
 		return err
 	}
 	for _, j := range jobs {

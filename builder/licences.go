@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/google/licensecheck"
+	"github.com/rogpeppe/go-internal/dirhash"
 	"github.com/slipway-k8s/slipway"
 	"github.com/slipway-k8s/slipway/builder/files"
 	"github.com/slipway-k8s/slipway/builder/programs"
@@ -27,10 +30,11 @@ var licenceName = regexp.MustCompile(`(?i)^(un)?(licen[cs]e|copying|notice|copyr
 const maxLicence = 1 << 20
 
 // keepLicences copies the licence files of verified modules into the cache, so
-// that images can be put together when the module cache is gone.
-func (b *Builder) keepLicences(modules []sourceModule) error {
+// that images can be put together when the module cache is gone. sums are the
+// lock's; modules of a source archive have none.
+func (b *Builder) keepLicences(modules []sourceModule, sums map[string]string) error {
 	for _, m := range modules {
-		if err := b.keepLicence(m.Path, m.Version, m.Dir); err != nil {
+		if err := b.keepLicence(Module{m.Path, m.Version, sums[m.Path+"@"+m.Version]}, m.Dir); err != nil {
 			return fmt.Errorf("%s@%s: licence files: %w", m.Path, m.Version, err)
 		}
 	}
@@ -39,33 +43,54 @@ func (b *Builder) keepLicences(modules []sourceModule) error {
 
 // keepGoLicence does the same for the standard library.
 func (b *Builder) keepGoLicence() error {
-	return b.keepLicence("std", b.toolchain.Version, b.toolchain.GOROOT)
+	return b.keepLicence(Module{Path: "std", Version: b.toolchain.Version}, b.toolchain.GOROOT)
 }
 
-func (b *Builder) licenceDir(modulePath, version string) (string, error) {
-	p := modulePath
-	if p != "std" {
+// licenceSum is the file that holds the hash of the others in a licence folder.
+const licenceSum = ".h1"
+
+// licenceDir is named after the module's content too: one version may have
+// another content in a channel of the user's own, or in a patched toolchain.
+func (b *Builder) licenceDir(m Module) (string, error) {
+	p, sum := m.Path, m.Sum
+	if p == "std" {
+		sum = b.toolchain.Library
+	} else {
 		var err error
-		if p, err = module.EscapePath(modulePath); err != nil {
+		if p, err = module.EscapePath(m.Path); err != nil {
 			return "", err
 		}
 	}
-	return b.cache.path("licences", filepath.FromSlash(p)+"@"+version), nil
+	key, err := keyOf(sum)
+	if err != nil {
+		return "", err
+	}
+	return b.cache.path("licences", filepath.FromSlash(p)+"@"+m.Version+"-"+key[:12]), nil
 }
 
-func (b *Builder) keepLicence(modulePath, version, dir string) error {
-	place, err := b.licenceDir(modulePath, version)
+func (b *Builder) keepLicence(m Module, dir string) error {
+	place, err := b.licenceDir(m)
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(place); err == nil {
+	if checkLicences(place) == nil {
 		return nil
+	}
+	if err := os.RemoveAll(place); err != nil {
+		return err
 	}
 	staged, err := os.MkdirTemp(b.temp, "licence-")
 	if err != nil {
 		return err
 	}
 	if err := copyLicences(dir, staged); err != nil {
+		return err
+	}
+	sum, err := dirhash.HashDir(staged, "", dirhash.Hash1)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(staged, licenceSum), []byte(sum), 0o644); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
@@ -76,6 +101,27 @@ func (b *Builder) keepLicence(modulePath, version, dir string) error {
 		if _, statErr := os.Stat(place); statErr != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkLicences says whether a licence folder is as it was written.
+func checkLicences(dir string) error {
+	want, err := os.ReadFile(filepath.Join(dir, licenceSum))
+	if err != nil {
+		return err
+	}
+	names, err := dirhash.DirFiles(dir, "")
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return n == licenceSum })
+	got, err := dirhash.Hash1(names, func(n string) (io.ReadCloser, error) { return os.Open(filepath.Join(dir, n)) })
+	if err != nil {
+		return err
+	}
+	if got != string(want) {
+		return fmt.Errorf("hashes to %s, was written as %s", got, want)
 	}
 	return nil
 }
@@ -157,13 +203,16 @@ func (b *Builder) licenceTexts(m Module) ([]licenceText, error) {
 	if m.Path == programs.Module {
 		return []licenceText{{"LICENSE", slipway.Licence}}, nil
 	}
-	dir, err := b.licenceDir(m.Path, m.Version)
+	dir, err := b.licenceDir(m)
 	if err != nil {
 		return nil, err
 	}
+	if err := checkLicences(dir); err != nil {
+		return nil, fmt.Errorf("%s@%s: its licence files in the cache are not whole: %w; remove the cache folder %s and build again", m.Path, m.Version, err, b.cache.Dir())
+	}
 	var texts []licenceText
 	err = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || d.Name() == licenceSum {
 			return err
 		}
 		rel, err := filepath.Rel(dir, p)
@@ -174,9 +223,6 @@ func (b *Builder) licenceTexts(m Module) ([]licenceText, error) {
 		texts = append(texts, licenceText{filepath.ToSlash(rel), content})
 		return err
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s@%s: its licence files are not in the cache folder: something removed them; remove the cache folder's binaries and build again", m.Path, m.Version)
-	}
 	return texts, err
 }
 

@@ -36,6 +36,9 @@ type Plan struct {
 	// Suffix names a release that is not whole, such as "-linux-amd64"; it
 	// stands at the end of the release's name and of its tags.
 	Suffix string
+
+	// without counts components that have nothing for the platforms.
+	without int
 }
 
 // Step is one unit on one platform: what one go command compiles.
@@ -133,9 +136,45 @@ func (p *Plan) chooseRecipes(sel Selection) error {
 		default:
 			continue
 		}
-		p.Recipes = append(p.Recipes, r)
+		switch {
+		case p.hasSomething(r):
+			p.Recipes = append(p.Recipes, r)
+		case chosen[r.Name]:
+			return fmt.Errorf("component %s: has nothing for %s", r.Name, joinPlatforms(p.Platforms))
+		default:
+			p.without++
+		}
 	}
 	return nil
+}
+
+// hasSomething says whether a component has a file or an image for any of the
+// plan's platforms.
+func (p *Plan) hasSomething(r *distro.Recipe) bool {
+	for _, q := range p.Platforms {
+		if q.OS == "linux" && len(r.Images) > 0 {
+			return true
+		}
+		for _, b := range r.Binaries {
+			if b.Path != "" && b.On(q) {
+				return true
+			}
+		}
+		for _, a := range r.Archives {
+			if a.On(q) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func joinPlatforms(ps []distro.Platform) string {
+	names := make([]string, len(ps))
+	for i, p := range ps {
+		names[i] = p.String()
+	}
+	return strings.Join(names, ", ")
 }
 
 // needs collects what all components of the release need.
@@ -264,8 +303,8 @@ func (p *Plan) name(sel Selection) {
 			ungrouped++
 		}
 	}
-	allComponents := ungrouped == always
-	p.Whole = allComponents && len(p.Platforms) == len(p.Channel.Platforms)
+	allComponents := ungrouped+p.without == always
+	p.Whole = len(sel.Groups) == 0 && allComponents && len(p.Platforms) == len(p.Channel.Platforms)
 	if p.Whole {
 		return
 	}
@@ -275,6 +314,9 @@ func (p *Plan) name(sel Selection) {
 		}
 	}
 	if allComponents {
+		for _, g := range sel.Groups {
+			p.Suffix += "-" + g
+		}
 		return
 	}
 	if sel.Boot && len(sel.Components) == 0 && len(sel.Groups) == 0 {

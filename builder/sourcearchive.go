@@ -44,10 +44,10 @@ func (b *Builder) compileArchive(ctx context.Context, s Step, jobs []*job) error
 	if err != nil {
 		return err
 	}
-	if err := b.keepLicences(modules); err != nil {
+	if err := b.keepLicences(modules, nil); err != nil {
 		return err
 	}
-	return b.goBuild(ctx, s, jobs, root, vendorFlags(), unitTags(s))
+	return b.goBuild(ctx, s, jobs, root, vendorFlags(), b.unitTags(s))
 }
 
 // sourceArchive returns the unit's archive in the cache, fetched if need be.

@@ -166,8 +166,13 @@ func (t *Toolchain) identify(toolDir string, cache *Cache) error {
 
 // sourceFiles lists a tree without tests.
 func sourceFiles(dir string) ([]string, error) {
+	// Distributions make GOROOT of links, which WalkDir does not follow.
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil, err
+	}
 	var list []string
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -179,6 +184,9 @@ func sourceFiles(dir string) ([]string, error) {
 		}
 		return nil
 	})
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("%s holds no file: the toolchain is not whole", dir)
+	}
 	return list, err
 }
 

@@ -16,14 +16,16 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/slipway-k8s/slipway/builder/files"
+	"github.com/slipway-k8s/slipway/internal/atomicfile"
 )
 
 // Tree is the output folder, laid out as kOps and EKS-D have it. It remembers
 // what it wrote: a file whose inputs and whose stat are unchanged is neither
 // read nor written again.
 type Tree struct {
-	// BeforeReplace is called before a file that is there gets other content.
-	BeforeReplace func() error
+	// BeforeReplace is called with the name of a file that is there, before it
+	// gets other content.
+	BeforeReplace func(name string) error
 
 	root string
 	memo string
@@ -93,7 +95,7 @@ func removeLeftovers(root string) {
 		case err != nil:
 		case d.IsDir() && p == filepath.Join(root, "registry"):
 			return fs.SkipDir // minds its own
-		case d.Type().IsRegular() && strings.HasPrefix(d.Name(), tempPrefix):
+		case d.Type().IsRegular() && strings.HasPrefix(d.Name(), atomicfile.TempPrefix):
 			_ = os.Remove(p)
 		}
 		return nil
@@ -106,13 +108,16 @@ func (t *Tree) Root() string { return t.root }
 // Put makes sure that the file name (slash-separated, under the root) holds
 // what write writes for inputs of that key, with .sha256 and .sha512 beside it.
 func (t *Tree) Put(name, key string, write func(io.Writer) error) (Sums, error) {
+	if err := checkName(name); err != nil {
+		return Sums{}, err
+	}
 	place := filepath.Join(t.root, filepath.FromSlash(name))
 	t.mu.Lock()
 	e, ok := t.known[name]
 	t.mu.Unlock()
 	if !ok || e.Key != key || !t.unchanged(place, e.Stat) {
 		if _, err := os.Lstat(place); err == nil && t.BeforeReplace != nil {
-			if err := t.BeforeReplace(); err != nil {
+			if err := t.BeforeReplace(name); err != nil {
 				return Sums{}, err
 			}
 		}
@@ -135,6 +140,19 @@ func (t *Tree) Put(name, key string, write func(io.Writer) error) (Sums, error) 
 	defer t.mu.Unlock()
 	t.known[name], t.added[name] = e, e.Sums
 	return e.Sums, nil
+}
+
+// checkName refuses names that recipes must not publish under: outside the
+// folder, hidden, or in the registry's storage.
+func checkName(name string) error {
+	bad := !filepath.IsLocal(filepath.FromSlash(name)) || name != path.Clean(name)
+	for i, part := range strings.Split(name, "/") {
+		bad = bad || strings.HasPrefix(part, ".") || (i == 0 && part == "registry")
+	}
+	if bad {
+		return fmt.Errorf("published file %q: not a path in the output folder outside its registry: correct the recipe", name)
+	}
+	return nil
 }
 
 // PutBytes is Put for content in memory.
@@ -175,10 +193,10 @@ func (t *Tree) unchanged(place, stat string) bool {
 // and kOps takes the first field (pkg/assets/builder.go).
 func (t *Tree) sidecars(place string, s Sums) error {
 	base := filepath.Base(place)
-	if err := WriteFile(place+".sha256", []byte(s.Sha256+"  "+base+"\n"), 0o644); err != nil {
+	if err := atomicfile.Write(place+".sha256", []byte(s.Sha256+"  "+base+"\n"), 0o644); err != nil {
 		return err
 	}
-	return WriteFile(place+".sha512", []byte(s.Sha512+"  "+base+"\n"), 0o644)
+	return atomicfile.Write(place+".sha512", []byte(s.Sha512+"  "+base+"\n"), 0o644)
 }
 
 func (t *Tree) keepSidecars(place string, s Sums) error {
@@ -228,7 +246,7 @@ func writeIfNew(place, content string) error {
 	if b, err := os.ReadFile(place); err == nil && string(b) == content {
 		return nil
 	}
-	return WriteFile(place, []byte(content), 0o644)
+	return atomicfile.Write(place, []byte(content), 0o644)
 }
 
 // File is a published file as an entry of an archive, read from the tree and

@@ -56,6 +56,14 @@ func (b *Builder) checkVersion(ctx context.Context, s Step, bin distro.Binary, f
 		bin.Name, strings.Join(bin.Version.Args, " "), want, runErr, lastLines(out.String(), 10))
 }
 
+// canRun says whether binaries of a platform are asked for their version. It is
+// part of the cache's key: what was never asked is built, and asked, once it
+// can be.
+func (b *Builder) canRun(p distro.Platform) bool {
+	_, ok := emulator(p)
+	return ok && !b.opts.SkipRun
+}
+
 // emulator says how binaries of a platform run here: directly, or under
 // qemu-user where that is installed.
 func emulator(p distro.Platform) (prefix []string, ok bool) {

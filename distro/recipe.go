@@ -243,6 +243,7 @@ func (r *Recipe) Ref(ref string) (component, name string) {
 //	stampTag  the stamp with _ for +           channel   1-36
 //	minor     36                               pauseTag  3.10.2
 //	os, arch  of the platform                  exe       ".exe" on windows
+//	vendor    slipway
 type Vars map[string]string
 
 var placeholder = regexp.MustCompile(`\{[a-zA-Z]+\}`)

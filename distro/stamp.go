@@ -53,6 +53,7 @@ func (c *Catalog) InputHash(ch *Channel, unit string) (string, error) {
 		Unit      string
 		Pin       Pin
 		Mod, Sum  string
+		Debian    string
 		Toolchain string
 		Build     []string
 		Link      []string
@@ -65,6 +66,13 @@ func (c *Catalog) InputHash(ch *Channel, unit string) (string, error) {
 	for _, r := range c.recipes {
 		if r.Unit() != unit {
 			continue
+		}
+		if r.Source.Debian != "" {
+			raw, _, err := c.DebianLock(ch)
+			if err != nil {
+				return "", err
+			}
+			in.Debian = string(raw)
 		}
 		// Where a binary is published, and where a project lives, change no byte.
 		bs := make([]Binary, len(r.Binaries))

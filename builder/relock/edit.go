@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/slipway-k8s/slipway/distro"
+	"github.com/slipway-k8s/slipway/internal/atomicfile"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -112,22 +113,7 @@ func writeFile(path string, b []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".slipway-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(b)
-	if err == nil {
-		err = tmp.Chmod(0o644)
-	}
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return atomicfile.Write(path, b, 0o644)
 }
 
 func scalar(s string) *yaml.Node {

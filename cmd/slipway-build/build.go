@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
 	"time"
 
 	"github.com/slipway-k8s/slipway/builder"
+	"github.com/slipway-k8s/slipway/distro/release"
 	"github.com/slipway-k8s/slipway/images"
 	"github.com/slipway-k8s/slipway/images/publish"
 	"github.com/slipway-k8s/slipway/internal/cli"
@@ -50,7 +52,7 @@ compiler is needed.`,
 	c.Flags().Var(&f.compression, "compression", "compression of layers: zstd or gzip")
 	c.Flags().BoolVar(&f.overwrite, "overwrite-tags", false, "move tags that name another image already")
 	c.Flags().BoolVar(&f.create, "create-repositories", false, "create repositories that are missing (ECR)")
-	c.Flags().BoolVar(&f.insecure, "insecure-registry", false, "allow plain http to a registry on another machine")
+	c.Flags().BoolVar(&f.insecure, "insecure", false, "allow plain http to a registry on another machine")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return runBuild(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), f, *format)
 	}
@@ -84,6 +86,9 @@ func runBuild(ctx context.Context, out, log io.Writer, f buildFlags, format cli.
 	}
 	res, err := publish.Run(ctx, b, plan, opts)
 	show.d.Close()
+	if errors.Is(err, release.ErrAddress) {
+		return cli.UsageError(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -165,6 +170,6 @@ func (s *summary) table(w io.Writer) error {
 	if s.Partial {
 		note = ", partial"
 	}
-	_, err := fmt.Fprintf(w, "\n%s%s: %d images, %d files, %.1f s\n%s\n", s.Release, note, len(s.Images), s.Files, s.Seconds, s.Manifest)
+	_, err := fmt.Fprintf(w, "\n%s%s: images %d, files %d, %.1f s\n%s\n", s.Release, note, len(s.Images), s.Files, s.Seconds, s.Manifest)
 	return err
 }

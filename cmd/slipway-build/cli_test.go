@@ -93,7 +93,7 @@ func TestThePlanSaysWhatIsCached(t *testing.T) {
 	w := newWorld(t, newChannel(t))
 	plan := func() planned {
 		t.Helper()
-		o := finish(t, w.bare("plan", "-o", "json", "--cache", w.cache, "--channels", w.channel.Channels, "--components-dir", w.channel.Components))
+		o := finish(t, w.bare("plan", "-o", "json", "--cache", w.cache, "--channels", w.channel.Channels, "--recipes", w.channel.Components))
 		var list []planned
 		if err := json.Unmarshal([]byte(o.stdout), &list); err != nil || o.code != 0 || len(list) != 1 {
 			t.Fatalf("exit code %d, %v, %d steps:\n%s%s", o.code, err, len(list), o.stdout, o.stderr)

@@ -29,7 +29,7 @@ func (s *selection) add(f *pflag.FlagSet) {
 	f.StringSliceVar(&s.groups, "group", nil, "groups of components that are only built on request, such as csi-node")
 	f.BoolVar(&s.boot, "boot", false, "only the components that a cluster needs to boot")
 	f.StringVar(&s.over.Channels, "channels", "", "channels folder of your own (default: the built-in channels)")
-	f.StringVar(&s.over.Components, "components-dir", "", "folder of component recipes of your own (default: the built-in recipes)")
+	f.StringVar(&s.over.Components, "recipes", "", "folder of component recipes of your own (default: the built-in recipes)")
 }
 
 // plan resolves the flags. Its errors are usage errors.

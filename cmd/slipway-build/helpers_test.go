@@ -171,7 +171,7 @@ func seed(t *testing.T) string {
 func (w *world) command(args ...string) *exec.Cmd {
 	all := []string{"--cache", w.cache, "--out", w.out}
 	if w.channel != nil {
-		all = append(all, "--channels", w.channel.Channels, "--components-dir", w.channel.Components)
+		all = append(all, "--channels", w.channel.Channels, "--recipes", w.channel.Components)
 	}
 	return w.bare(append(args, all...)...)
 }

@@ -91,6 +91,6 @@ func planTable(w io.Writer, plan *builder.Plan, list []planned) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s: %d components, about %s to compile\n", plan.ReleaseName(), len(plan.Recipes), total.Round(time.Second))
+	_, err := fmt.Fprintf(w, "\n%s: components %d, about %s to compile\n", plan.ReleaseName(), len(plan.Recipes), total.Round(time.Second))
 	return err
 }

@@ -53,7 +53,7 @@ release's own; 3: it could not be compared.`,
 	c.Flags().BoolVar(&f.reuseGoCache, "reuse-go-cache", false, "take what your Go build cache has: faster, and trusts that cache")
 	c.Flags().StringVar(&f.temp, "temp", "", "`FOLDER` to rebuild in; a whole channel takes several gigabytes (default: the system's)")
 	c.Flags().StringVar(&f.over.Channels, "channels", "", "channels folder of your own (default: the built-in channels)")
-	c.Flags().StringVar(&f.over.Components, "components-dir", "", "folder of component recipes of your own (default: the built-in recipes)")
+	c.Flags().StringVar(&f.over.Components, "recipes", "", "folder of component recipes of your own (default: the built-in recipes)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return runVerify(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), f, *format, args[0])
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/builder/relock"
@@ -41,7 +42,7 @@ the checksum database on. The release number is never touched: see "cut".`,
 	}
 	c.Flags().StringVar(&f.channel, "channel", "", "channel to change (default: the newest)")
 	c.Flags().StringVar(&f.channels, "channels", "distro/channels", "channels folder to write to")
-	c.Flags().StringVar(&f.components, "components", "", "recipes folder (default: the built-in recipes)")
+	c.Flags().StringVar(&f.components, "recipes", "", "recipes folder (default: the built-in recipes)")
 	c.Flags().StringSliceVar(&f.only, "component", nil, "components whose locks the floor is for, or that --relock makes anew (default: all)")
 	c.Flags().StringVar(&f.reason, "reason", "", "why a module is raised, such as a CVE")
 	c.Flags().BoolVar(&f.relock, "relock", false, "make the locks anew although nothing was raised")
@@ -97,6 +98,9 @@ func applyBumps(file *relock.File, cat *distro.Catalog, ch *distro.Channel, f bu
 			return nil, cli.Usagef("%q: want COMPONENT@VERSION or MODULE@VERSION, with a version such as v1.2.3", arg)
 		}
 		if pin, ok := ch.Components[name]; ok {
+			if err := bumpable(cat, name); err != nil {
+				return nil, err
+			}
 			pin.Version = version
 			ch.Components[name] = pin
 			touched[name] = true
@@ -104,6 +108,9 @@ func applyBumps(file *relock.File, cat *distro.Catalog, ch *distro.Channel, f bu
 		}
 		if f.reason == "" {
 			return nil, cli.Usagef("%s: a module is raised for a reason: give --reason, such as a CVE (there is no component %q)", arg, name)
+		}
+		if old := highestFloor(ch, name, f.only); semver.Compare(version, old) < 0 {
+			return nil, cli.Usagef("%s: the channel's floor is %s already: a bump does not go down; edit floors in channel.yaml if that is meant", arg, old)
 		}
 		fl := distro.Floor{Module: name, Version: version, Reason: f.reason, Components: f.only}
 		ch.Floors = append(ch.Floors, fl)
@@ -114,6 +121,31 @@ func applyBumps(file *relock.File, cat *distro.Catalog, ch *distro.Channel, f bu
 		return nil, nil
 	}
 	return touched, nil
+}
+
+// bumpable refuses components that no module lock pins.
+func bumpable(cat *distro.Catalog, name string) error {
+	r, err := cat.Recipe(name)
+	switch {
+	case err != nil:
+		return cli.UsageError(err)
+	case r.Source.Archive != "":
+		return cli.Usagef("%s: its source is an archive: change version, commit and sha256 together in channel.yaml", name)
+	case r.Source.Debian != "":
+		return cli.Usagef("%s: its source is Debian: run slipway-release debian --refresh, then set the version in channel.yaml", name)
+	}
+	return nil
+}
+
+// highestFloor is the floor of a module for the same components; "" for none.
+func highestFloor(ch *distro.Channel, module string, components []string) string {
+	high := ""
+	for _, fl := range ch.Floors {
+		if fl.Module == module && slices.Equal(fl.Components, components) && semver.Compare(fl.Version, high) > 0 {
+			high = fl.Version
+		}
+	}
+	return high
 }
 
 // relockAll makes every lock before it writes anything, so that a failure

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-k8s/slipway/distro/release"
+	"github.com/slipway-k8s/slipway/internal/atomicfile"
 )
 
 func newCRDsCommand() *cobra.Command {
@@ -40,7 +41,7 @@ these needs no change.`,
 				return err
 			}
 			if dir != "" {
-				return writeFile(filepath.Join(dir, name), b)
+				return atomicfile.Write(filepath.Join(dir, name), b, 0o644)
 			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%s", b)
 			return err

@@ -37,7 +37,7 @@ change stays the same to the byte.`,
 	c.Flags().StringVar(&f.date, "date", "", "the release's date, RFC 3339, such as 2026-12-01T00:00:00Z (required)")
 	c.Flags().IntVar(&f.number, "number", 0, "the release's number (default: one more than now)")
 	c.Flags().StringVar(&f.channels, "channels", "distro/channels", "channels folder to write to")
-	c.Flags().StringVar(&f.components, "components", "", "recipes folder (default: the built-in recipes)")
+	c.Flags().StringVar(&f.components, "recipes", "", "recipes folder (default: the built-in recipes)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if !c.Flags().Changed("number") {
 			f.number = -1

@@ -13,6 +13,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/builder/debian"
 	"github.com/slipway-k8s/slipway/distro"
+	"github.com/slipway-k8s/slipway/internal/atomicfile"
 	"github.com/slipway-k8s/slipway/internal/cli"
 )
 
@@ -45,7 +46,7 @@ Mirrors drop a version when the next one appears, so a build may ask for this.`,
 	c.Flags().BoolVar(&f.refresh, "refresh", false, "make the lock anew and write it")
 	c.Flags().StringVar(&f.suite, "suite", "", "Debian release, such as bookworm (default: that of the newest channel)")
 	c.Flags().StringVar(&f.channels, "channels", "", "channels folder (default: the built-in channels; with --refresh "+channelsFolder+")")
-	c.Flags().StringVar(&f.components, "components", "", "recipes folder (default: the built-in recipes)")
+	c.Flags().StringVar(&f.components, "recipes", "", "recipes folder (default: the built-in recipes)")
 	c.Flags().StringSliceVar(&f.mirrors, "debian-mirror", nil, "Debian mirrors, as debian=URL, debian-security=URL or a URL that has both below it (default: the host's apt configuration, then Debian's permanent archive)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return runDebian(c.Context(), c.OutOrStdout(), f, *format, nil)
@@ -109,7 +110,7 @@ func writeLock(place string, lock *debian.Lock) error {
 	if err := lock.Write(&b); err != nil {
 		return err
 	}
-	if err := writeFile(place, b.Bytes()); err != nil {
+	if err := atomicfile.Write(place, b.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("%w: name the channels folder of a checkout with --channels", err)
 	}
 	return nil

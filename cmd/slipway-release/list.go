@@ -35,7 +35,7 @@ end of the Kubernetes project's. The release number is what "cut" sets.`,
 	format := cli.OutputFlag(c)
 	c.Flags().StringVar(&f.on, "on", "", "`DAY` to judge support on, YYYY-MM-DD (default: today)")
 	c.Flags().StringVar(&f.over.Channels, "channels", "", "channels folder of your own (default: the built-in channels)")
-	c.Flags().StringVar(&f.over.Components, "components", "", "recipes folder (default: the built-in recipes)")
+	c.Flags().StringVar(&f.over.Components, "recipes", "", "recipes folder (default: the built-in recipes)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		day, err := f.day()
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/distro/fetch"
 	"github.com/slipway-k8s/slipway/distro/release"
+	"github.com/slipway-k8s/slipway/internal/atomicfile"
 	"github.com/slipway-k8s/slipway/internal/cli"
 )
 
@@ -51,7 +52,7 @@ beside the new manifest, under the manifest's name.`,
 			_, err = c.OutOrStdout().Write(manifest.Bytes())
 			return err
 		}
-		return writeFile(out, manifest.Bytes())
+		return atomicfile.Write(out, manifest.Bytes(), 0o644)
 	}
 	return c
 }

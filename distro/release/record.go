@@ -81,9 +81,6 @@ type RecordBinary struct {
 	Size     int64  `json:"size"`
 	SHA256   string `json:"sha256"`
 	SHA512   string `json:"sha512"`
-	// VersionOutput is what it printed when asked for its version, empty where
-	// it could not be run.
-	VersionOutput string `json:"versionOutput,omitempty"`
 }
 
 // RecordImage is an image with all its digests: a container's status may name

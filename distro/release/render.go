@@ -30,16 +30,16 @@ var ErrAddress = errors.New("not an address")
 func Render(r *Release, registry, baseURL string) (*Release, error) {
 	out := r.DeepCopy()
 	if registry != "" {
-		if err := checkRegistry(registry); err != nil {
-			return nil, fmt.Errorf("%w: registry %q: %w", ErrAddress, registry, err)
+		if err := CheckRegistry(registry); err != nil {
+			return nil, err
 		}
 		if err := moveImages(out, registry); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Name, err)
 		}
 	}
 	if baseURL != "" {
-		if err := checkBaseURL(baseURL); err != nil {
-			return nil, fmt.Errorf("%w: base URL %q: %w", ErrAddress, baseURL, err)
+		if err := CheckBaseURL(baseURL); err != nil {
+			return nil, err
 		}
 		if err := moveFiles(out, baseURL); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Name, err)
@@ -157,6 +157,24 @@ func eachAsset(r *Release, f func(*field.Path, *Asset) error) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// CheckRegistry checks an address that images may be published under:
+// host[:port][/prefix]. Its error is an ErrAddress.
+func CheckRegistry(registry string) error {
+	if err := checkRegistry(registry); err != nil {
+		return fmt.Errorf("%w: registry %q: %w", ErrAddress, registry, err)
+	}
+	return nil
+}
+
+// CheckBaseURL checks an address that files may be published under: an http or
+// https URL without query. Its error is an ErrAddress.
+func CheckBaseURL(base string) error {
+	if err := checkBaseURL(base); err != nil {
+		return fmt.Errorf("%w: base URL %q: %w", ErrAddress, base, err)
 	}
 	return nil
 }

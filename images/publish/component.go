@@ -28,6 +28,13 @@ func (p *publisher) packageComponent(ctx context.Context, r *distro.Recipe) (*co
 		release: release.Component{Name: r.Name, GitTag: pin.Version, GitCommit: pin.Commit},
 		record:  release.RecordComponent{Name: r.Name, Version: pin.Version, Stamp: vars["stamp"], Commit: pin.Commit},
 	}}
+	if r.Source.Debian != "" {
+		for _, platform := range p.plan.Linux() {
+			if err := p.b.CheckDebian(r, platform.Arch); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if pin.Sha256 != "" {
 		url, err := vars.Expand(r.Source.Archive)
 		if err != nil {
@@ -77,7 +84,7 @@ func (w *componentWriter) artifacts() string {
 func (w *componentWriter) asset(name, description, place string, platform distro.Platform, s builder.Sums) {
 	a := release.Asset{
 		Name: name, Type: "Archive", Description: description, OS: platform.OS,
-		Archive: &release.Archive{URI: strings.TrimSuffix(w.opts.BaseURL, "/") + "/" + place, SHA256: s.Sha256, SHA512: s.Sha512},
+		Archive: &release.Archive{URI: w.opts.BaseURL + "/" + place, SHA256: s.Sha256, SHA512: s.Sha512},
 	}
 	if platform.Arch != "" {
 		a.Arch = []string{platform.Arch}

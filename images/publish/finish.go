@@ -20,14 +20,61 @@ func (p *publisher) manifestPath() string {
 	return path.Join(p.folder(), p.plan.ReleaseName()+".yaml")
 }
 
-// withdraw removes the Release of an earlier run: a file that it names is about
-// to be replaced, and no manifest may name what is not there.
+// withdraw removes the Release of an earlier run and what lies beside it: a file
+// that it names is about to be replaced, and no manifest may name what is not
+// there.
 func (p *publisher) withdraw() error {
-	err := os.Remove(filepath.Join(p.tree.Root(), filepath.FromSlash(p.manifestPath())))
-	if errors.Is(err, fs.ErrNotExist) {
+	return withdraw(filepath.Join(p.tree.Root(), filepath.FromSlash(p.manifestPath())))
+}
+
+func withdraw(manifest string) error {
+	record := strings.TrimSuffix(manifest, ".yaml") + ".record.json"
+	dir := filepath.Dir(manifest)
+	// The manifest first: without it, the rest names nothing.
+	for _, f := range []string{
+		manifest, manifest + ".sha256", manifest + ".sha512", record, record + ".sha256", record + ".sha512",
+		filepath.Join(dir, "SHA256SUM"), filepath.Join(dir, "SHA512SUM"),
+	} {
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// withdrawFor withdraws every Release that names a file which is about to be
+// replaced: this one's own, and, where the file is shared by releases (kOps'
+// boot parts are, by kOps' layout), those whose record has its checksum.
+func (p *publisher) withdrawFor(name string) error {
+	if err := p.withdraw(); err != nil {
+		return err
+	}
+	if strings.HasPrefix(name, p.folder()+"/") {
 		return nil
 	}
-	return err
+	root := p.tree.Root()
+	sum, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)) + ".sha256")
+	if err != nil || len(sum) < 64 {
+		return nil // not a file that a finished build left
+	}
+	records, err := filepath.Glob(filepath.Join(root, "kubernetes-*", "*.record.json"))
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		raw, err := os.ReadFile(r)
+		if err != nil {
+			return err
+		}
+		if !bytes.Contains(raw, sum[:64]) {
+			continue
+		}
+		p.b.Note("withdrawing %s: its %s is replaced", filepath.Base(strings.TrimSuffix(r, ".record.json")), name)
+		if err := withdraw(strings.TrimSuffix(r, ".record.json") + ".yaml"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // withdrawUnlessNamed withdraws the Release of an earlier run that names another
@@ -85,7 +132,7 @@ func (p *publisher) describe() (*release.Release, *release.Record) {
 	rel.Status.Date = ch.Release.Date
 	rel.Annotations = withAnnotations(rel.Annotations, map[string]string{
 		release.AnnotationRegistry: p.named,
-		release.AnnotationBaseURL:  strings.TrimSuffix(p.opts.BaseURL, "/"),
+		release.AnnotationBaseURL:  p.opts.BaseURL,
 	})
 	rec := &release.Record{
 		SchemaVersion: release.RecordSchemaVersion, Release: rel.Name, Vendor: ch.Vendor,

@@ -53,8 +53,9 @@ func (p *publisher) image(ctx context.Context, r *distro.Recipe, img distro.Imag
 	return done, nil
 }
 
-// tags are the release tag, the stamp and the recipe's aliases. Those of a
-// partial release end in its suffix, aliases apart: they are fixed names.
+// tags are the release tag, the stamp and the recipe's aliases, in this order;
+// those of a partial release end in its suffix. Only the release tag stays what
+// it is: see movingTags.
 func (p *publisher) tags(img distro.Image, vars distro.Vars) ([]string, error) {
 	tags := []string{p.plan.Channel.ReleaseTag(vars["tag"], p.plan.Suffix), vars["stampTag"] + p.plan.Suffix}
 	for _, a := range img.Aliases {
@@ -62,10 +63,15 @@ func (p *publisher) tags(img distro.Image, vars distro.Vars) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		tags = append(tags, t)
+		tags = append(tags, t+p.plan.Suffix)
 	}
 	return tags, nil
 }
+
+// movingTags is where the tags begin that a later release may move: the stamp
+// names binaries, which stay the same when only the base below them is newer,
+// and an alias is upstream's name for whatever is current.
+const movingTags = 1
 
 func (p *publisher) annotations(r *distro.Recipe, img distro.Image, vars distro.Vars) images.Annotations {
 	source := r.Source.URL
@@ -124,7 +130,12 @@ func (p *publisher) pushImage(ctx context.Context, r *distro.Recipe, img distro.
 	if err := p.withdrawUnlessNamed(a.digest); err != nil {
 		return err
 	}
-	if err := images.Push(ctx, repo, a.index, a.record.Tags, p.opts.Push...); err != nil {
+	fixed, moving := a.record.Tags[:movingTags], a.record.Tags[movingTags:]
+	if err := images.Push(ctx, repo, a.index, fixed, p.opts.Push...); err != nil {
+		return fmt.Errorf("image %s: %w", img.Name, err)
+	}
+	move := append(p.opts.Push[:len(p.opts.Push):len(p.opts.Push)], images.OverwriteTags())
+	if err := images.Push(ctx, repo, a.index, moving, move...); err != nil {
 		return fmt.Errorf("image %s: %w", img.Name, err)
 	}
 	res := ImageResult{

@@ -114,7 +114,7 @@ func (p *publisher) baseLayer() (*images.Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.store.CachedLayer("base "+key, p.opts.Compression, func() ([]files.File, error) { return entries, nil })
+	return p.store.CachedLayer(cacheKey("base", key), p.opts.Compression, func() ([]files.File, error) { return entries, nil })
 }
 
 func (p *publisher) debianLayer(ctx context.Context, img distro.Image, platform distro.Platform) (*images.Layer, error) {
@@ -122,7 +122,7 @@ func (p *publisher) debianLayer(ctx context.Context, img distro.Image, platform 
 	if err != nil {
 		return nil, err
 	}
-	return p.store.CachedLayer("debian "+key, p.opts.Compression, func() ([]files.File, error) {
+	return p.store.CachedLayer(cacheKey("debian", key), p.opts.Compression, func() ([]files.File, error) {
 		return p.b.DebianRoot(ctx, img.Debian, platform.Arch)
 	})
 }
@@ -218,8 +218,15 @@ func accountFiles(img distro.Image) ([]files.File, error) {
 	return list, nil
 }
 
+// format counts changes of this program that change what it writes for the same
+// inputs: licence files, Debian roots, layouts of tars.
+const format = 2
+
+// cacheKey is a key of everything in parts, of this program's own way of
+// packaging, and of the compressor.
 func cacheKey(parts ...any) string {
-	b, err := json.Marshal(parts)
+	own := []any{format, images.CompressorVersion(), images.CompressorLevel(images.Zstd), images.CompressorLevel(images.Gzip)}
+	b, err := json.Marshal(append(own, parts...))
 	if err != nil {
 		panic(err) // strings and plain structs
 	}

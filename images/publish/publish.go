@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -135,6 +136,17 @@ type component struct {
 	record  release.RecordComponent
 }
 
+// checkAddresses looks at addresses before a build, not after it: a registry
+// without a host would mean Docker Hub to a registry client.
+func checkAddresses(opts Options) error {
+	if opts.Registry != "" {
+		if err := release.CheckRegistry(opts.Registry); err != nil {
+			return err
+		}
+	}
+	return release.CheckBaseURL(opts.BaseURL)
+}
+
 func newPublisher(b *builder.Builder, plan *builder.Plan, opts Options) (*publisher, error) {
 	if opts.Out == "" {
 		opts.Out = "out"
@@ -144,6 +156,10 @@ func newPublisher(b *builder.Builder, plan *builder.Plan, opts Options) (*publis
 	}
 	if opts.Compression == "" {
 		opts.Compression = images.Zstd
+	}
+	opts.BaseURL = strings.TrimRight(opts.BaseURL, "/")
+	if err := checkAddresses(opts); err != nil {
+		return nil, err
 	}
 	tree, err := builder.OpenTree(opts.Out, b.Cache())
 	if err != nil {
@@ -157,7 +173,7 @@ func newPublisher(b *builder.Builder, plan *builder.Plan, opts Options) (*publis
 		b: b, plan: plan, opts: opts, tree: tree, store: store, shutdown: func() {},
 		binaries: map[binaryKey]*builder.Binary{}, images: map[string]*assembled{}, done: map[string]*component{},
 	}
-	tree.BeforeReplace = p.withdraw
+	tree.BeforeReplace = p.withdrawFor
 	return p, nil
 }
 

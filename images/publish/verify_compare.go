@@ -71,7 +71,6 @@ func (c *comparer) binaries(ctx context.Context, r *distro.Recipe, published, re
 		item.Name, item.Platform, item.Published, item.Rebuilt = p.Name, p.Platform, p.SHA256, q.SHA256
 		// What it printed depends on whether that machine could run it.
 		a, b := *p, *q
-		a.VersionOutput, b.VersionOutput = "", ""
 		if a != b {
 			item.Status, item.Note = Different, fieldsText(a, b)
 		}
@@ -209,7 +208,10 @@ func (c *comparer) images(component string, published, rebuilt []release.RecordI
 		if note := fieldsText(a, b); note != "" {
 			item.Status, item.Note = Different, note
 		} else if p.Index != q.Index {
-			item.Note = "configs and diffIDs are equal; the compressor differs"
+			// Nothing shows that these digests lead to the configs and diffIDs
+			// that the record gives for them.
+			item.Status = NotCompared
+			item.Note = "the record's configs and diffIDs are equal; its digests are another compressor's"
 		}
 		c.add(item)
 	}

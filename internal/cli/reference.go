@@ -24,6 +24,7 @@ func newReferenceCommand(root *cobra.Command) *cobra.Command {
 
 func writeReference(w io.Writer, c *cobra.Command) error {
 	c.DisableAutoGenTag = true
+	c.Root().CompletionOptions.HiddenDefaultCmd = true
 	var b bytes.Buffer
 	if err := doc.GenMarkdownCustom(c, &b, func(s string) string {
 		return "#" + strings.ReplaceAll(strings.TrimSuffix(s, ".md"), "_", "-")
