@@ -23,7 +23,7 @@ func fullRecord() *Record {
 		Components: []RecordComponent{
 			{Name: "etcd", Version: "v3.6.8", Stamp: "v3.6.8+slipway.3f9c2ab",
 				Modules:  []RecordModule{{Path: "z", Version: "v1.0.0", Sum: "h1:z="}, {Path: "a", Version: "v1.0.0", Sum: "h1:a="}},
-				Binaries: []RecordBinary{{Name: "etcd", Platform: "linux/arm64"}, {Name: "etcd", Platform: "linux/amd64"}},
+				Binaries: []RecordBinary{{Name: "etcd", Platform: "linux/arm64"}, {Name: "etcd", Package: "etcd <3.6.8>", Platform: "linux/amd64"}},
 				Images: []RecordImage{{Name: "etcd-image", Repository: "etcd-io/etcd", Tags: []string{"v3.6.8_x", "v3.6.8-slipway-1-36-1"},
 					Index: "sha256:" + hex, Platforms: []RecordImagePlatform{platform("linux/arm64"), platform("linux/amd64")}}},
 				Archives: []RecordArchive{{Name: "b"}, {Name: "a"}}},
