@@ -83,7 +83,7 @@ func TestKubeProxyToolsRunInTheirRoot(t *testing.T) {
 	}
 	// The names that the wrapper calls the two programs by.
 	for _, program := range []string{"xtables-nft-multi", "xtables-legacy-multi"} {
-		for _, l := range IptablesLinks() {
+		for _, l := range iptablesLinks() {
 			applet := filepath.Base(l.Path)
 			cmd := &exec.Cmd{Path: "/usr/sbin/" + program, Args: []string{applet, "--version"}, SysProcAttr: &syscall.SysProcAttr{Chroot: root}}
 			if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), applet+" v") {

@@ -36,7 +36,7 @@ var dropped = []string{
 //     <name>.md5sums, its checksums: image scanners look there, since
 //     distroless images have them so.
 //
-// No maintainer script has run: what one would make, such as IptablesLinks, is
+// No maintainer script has run: what one would make, such as links, is
 // the caller's to add, and so is what a base layer has (etc/passwd, tmp, run).
 // Two packages with different files at one path are an error.
 func Root(packages []*Unpacked) ([]files.File, error) {
@@ -70,19 +70,6 @@ func Root(packages []*Unpacked) ([]files.File, error) {
 		all = append(all, files.Symlink(name, "usr/"+name))
 	}
 	return files.Complete(all)
-}
-
-// IptablesLinks are the names that iptables is looked up by, all of them links
-// to usr/sbin/iptables-wrapper (builder/programs). In Debian a maintainer
-// script makes them.
-func IptablesLinks() []files.File {
-	var links []files.File
-	for _, family := range []string{"iptables", "ip6tables"} {
-		for _, verb := range []string{"", "-save", "-restore"} {
-			links = append(links, files.Symlink("usr/sbin/"+family+verb, "iptables-wrapper"))
-		}
-	}
-	return links
 }
 
 // SetRoot fetches and unpacks a set of the lock for one architecture and merges

@@ -73,7 +73,7 @@ drwxr-xr-x 0:0 var/lib/dpkg/status.d
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("root (-want +got):\n%s", diff)
 	}
-	if err := files.WriteTar(&bytes.Buffer{}, append(root, IptablesLinks()...)); err != nil {
+	if err := files.WriteTar(&bytes.Buffer{}, append(root, iptablesLinks()...)); err != nil {
 		t.Errorf("as a layer, with the links of iptables: %v", err)
 	}
 }
