@@ -46,6 +46,9 @@ func withdraw(manifest string) error {
 // replaced: this one's own, and, where the file is shared by releases (kOps'
 // boot parts are, by kOps' layout), those whose record has its checksum.
 func (p *publisher) withdrawFor(name string) error {
+	if name == p.manifestPath() {
+		return nil // it is written last and replaced in one move; its record is new already
+	}
 	if err := p.withdraw(); err != nil {
 		return err
 	}
