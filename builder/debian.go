@@ -39,14 +39,23 @@ func (b *Builder) checkPin(component, set string, packages []Package) error {
 		if p.Name != set && p.Name != set+"-static" {
 			continue
 		}
-		rest, ok := strings.CutPrefix(p.Version, pin)
-		if !ok || (rest != "" && !strings.ContainsAny(rest[:1], "-+~")) {
+		if !isUpstream(p.Version, pin) {
 			return fmt.Errorf("channel %s: component %s: is pinned at %s, the Debian lock has %s %s: make channel.yaml and the lock agree",
 				b.channel.Name, component, b.channel.Components[component].Version, p.Name, p.Version)
 		}
 		return nil
 	}
 	return fmt.Errorf("component %s: the Debian set %s has no package of that name", component, set)
+}
+
+// isUpstream says whether a Debian version, [epoch:]upstream[-revision], is of
+// that upstream version. Repacked sources add to it: 1.1.5+ds1-1.
+func isUpstream(version, upstream string) bool {
+	if _, after, ok := strings.Cut(version, ":"); ok {
+		version = after
+	}
+	rest, ok := strings.CutPrefix(version, upstream)
+	return ok && (rest == "" || strings.ContainsAny(rest[:1], "-+~"))
 }
 
 // DebianKey is a hash of a set's packages.
